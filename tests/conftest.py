@@ -12,14 +12,14 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 # Every annotated function and dataclass of freerun is checked, shapes included, from here on.
-install_import_hook("freerun", "beartype.beartype")
+install_import_hook("freerun", "typechecker.checked")
 
 CHECKOUT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """`$FREERUN_CACHE` and `$FREERUN_DATA` of the session's own, unless set: no test touches those of the user.
+    """`$FREERUN_CACHE` and `$FREERUN_DATA` of the session's own, unless set: no test touches the user's.
 
     Corpora that lie in shared/data beside the checkout are linked into the data folder, for the slow tests.
     """

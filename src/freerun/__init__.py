@@ -1,0 +1,1 @@
+"""Train generators of discrete sequences, and let them run free."""

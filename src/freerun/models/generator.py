@@ -1,0 +1,103 @@
+"""The recurrent generator: p(y_t | y_1 .. y_{t-1}) of every token, by one network that runs free or under a teacher."""
+
+import dataclasses
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from freerun.constraints.base import BOS
+from freerun.models.recurrent import Recurrent
+from freerun.rows import Rows
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratorState(Rows):
+    """What a generator remembers of each row: hidden values, LSTM cells, and the context it was given."""
+
+    h: Float[Tensor, "batch layers hidden"]
+    c: Float[Tensor, "batch layers hidden"] | None = None
+    context: Float[Tensor, "batch context"] | None = None
+
+
+class Generator(nn.Module):
+    """Embedding, recurrent layers, linear output.
+
+    Args:
+        n_vocab: Size of the vocabulary.
+        cell: `lstm` or `gru`.
+        d_embedding: Width of the embedding; 0: as wide as the vocabulary.
+        d_hidden: Width of each recurrent layer.
+        n_layers: Depth.
+        dropout: On the outputs of each recurrent layer but the last, in training.
+        dropout_output: On the outputs of the last layer, in training.
+        tied: The output layer uses the embedding's weights (through a projection where the widths differ).
+        d_context: Width of a context that is joined to the input of each step; 0: none.
+        compute_dtype: Of the matrix products of the recurrent layers. Logits are always float32.
+    """
+
+    def __init__(
+        self,
+        n_vocab: int,
+        *,
+        cell: str = "lstm",
+        d_embedding: int = 64,
+        d_hidden: int = 512,
+        n_layers: int = 1,
+        dropout: float = 0.0,
+        dropout_output: float = 0.0,
+        tied: bool = False,
+        d_context: int = 0,
+        compute_dtype: torch.dtype = torch.float32,
+    ):
+        super().__init__()
+        d_embedding = d_embedding or n_vocab
+        self.n_vocab, self.d_hidden, self.d_context = n_vocab, d_hidden, d_context
+        self.dropout_output = dropout_output
+        self.embedding = nn.Embedding(n_vocab, d_embedding)
+        self.recurrent = Recurrent(cell, d_embedding + d_context, d_hidden, n_layers, dropout, compute_dtype)
+        project = tied and d_hidden != d_embedding
+        self.projection = nn.Linear(d_hidden, d_embedding) if project else nn.Identity()
+        self.output = nn.Linear(d_embedding if project else d_hidden, n_vocab)
+        if tied:
+            nn.init.normal_(self.embedding.weight, std=d_embedding**-0.5)
+            self.output.weight = self.embedding.weight
+
+    def start(self, n: int, context: Float[Tensor, "batch context"] | None = None) -> GeneratorState:
+        """The state before the first token.
+
+        Raises:
+            ValueError: If a context is missing, unexpected, or of the wrong width.
+        """
+        width = 0 if context is None else context.shape[-1]
+        if width != self.d_context:
+            raise ValueError(f"this generator takes a context of width {self.d_context}, not {width}")
+        h, c = self.recurrent.start(n)
+        return GeneratorState(h, c, context)
+
+    def step(
+        self, x: Int[Tensor, " batch"] | Float[Tensor, "batch vocab"], state: GeneratorState
+    ) -> tuple[Float[Tensor, "batch vocab"], GeneratorState]:
+        """Logits of the next token after `x`: ids, or distributions over ids."""
+        embedded = x @ self.embedding.weight if x.is_floating_point() else self.embedding(x)
+        out, h, c = self.recurrent(self._joined(embedded[:, None], state.context), state.h, state.c)
+        return self.logits(out[:, 0]), GeneratorState(h, c, state.context)
+
+    def forward(
+        self, tokens: Int[Tensor, "batch time"], context: Float[Tensor, "batch context"] | None = None
+    ) -> tuple[Float[Tensor, "batch time vocab"], Float[Tensor, "batch time hidden"]]:
+        """Teacher forcing: logits of every token given the true ones before it, and the last layer's hidden states."""
+        state = self.start(len(tokens), context)
+        inputs = torch.cat([torch.full_like(tokens[:, :1], BOS), tokens[:, :-1]], 1)
+        hidden, _, _ = self.recurrent(self._joined(self.embedding(inputs), context), state.h, state.c)
+        return self.logits(hidden), hidden.float()
+
+    def logits(self, hidden: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch vocab"]:
+        hidden = F.dropout(hidden.float(), self.dropout_output, self.training)
+        return self.output(self.projection(hidden))
+
+    def _joined(self, embedded: Tensor, context: Tensor | None) -> Tensor:
+        if context is None:
+            return embedded
+        return torch.cat([embedded, context[:, None].expand(-1, embedded.shape[1], -1)], -1)

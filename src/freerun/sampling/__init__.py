@@ -1,0 +1,1 @@
+"""THE decoding loop: free running, completion of prefixes, beams; and the log-probability of given sequences."""

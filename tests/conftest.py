@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
@@ -13,6 +14,10 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 # Every annotated function and dataclass of freerun is checked, shapes included, from here on.
 install_import_hook("freerun", "typechecker.checked")
+
+# The same examples each time: a failure is a failure for everyone.
+hypothesis.settings.register_profile("freerun", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("freerun")
 
 CHECKOUT = Path(__file__).parents[1]
 

@@ -9,9 +9,7 @@ from beartype import beartype
 def checked(function: Callable) -> Callable:
     """What jaxtyping's import hook puts around every annotated function (a fresh copy: we may edit it)."""
     annotations = function.__annotations__
-    function.__annotations__ = {
-        name: Any if mentions_self(hint) else hint for name, hint in annotations.items()
-    }
+    function.__annotations__ = {name: Any if mentions_self(hint) else hint for name, hint in annotations.items()}
     return beartype(function)
 
 

@@ -32,7 +32,7 @@ class Selfies(AbstractRepresentation):
     name: ClassVar[str] = "selfies"
     is_chemical: ClassVar[bool] = True
 
-    constraints: Literal["default", "octet_rule", "hypervalent"] = "default"
+    constraints: Literal["default", "hypervalent"] = "default"
 
     @property
     def code_version(self) -> str:

@@ -92,9 +92,7 @@ def check(text: str) -> None:
         token = match[0]
         kind = KINDS.get(token) or ("ring" if token[0] in "%0123456789" else "atom")
         if kind not in FOLLOWS[before]:
-            wanted = " or ".join(_named(kind) for kind in FOLLOWS[before])
-            after = "" if before == "start" else f" after {_named(before)}"
-            raise InvalidSequence(text, position, f"{token!r} stands where {wanted} is expected{after}")
+            raise InvalidSequence(text, position, f"{token!r} stands where {_expected(before)}")
         if kind == "(":
             branches.append(position)
         elif kind == ")":
@@ -114,12 +112,17 @@ def _check_end(text: str, before: str, branches: list[int], rings: dict[int, int
     if not text:
         raise InvalidSequence(text, 0, "no atom (a SMILES has at least one)")
     if before not in ("atom", "ring", ")"):
-        raise InvalidSequence(text, len(text), f"the end stands where an atom is expected after {_named(before)}")
+        raise InvalidSequence(text, len(text), f"the end stands where {_expected(before)}")
     if branches:
         raise InvalidSequence(text, branches[-1], "a branch is opened and never closed (add its ')')")
     if rings:
         number, position = min(rings.items(), key=lambda item: item[1])
         raise InvalidSequence(text, position, f"ring {number} is opened and never closed (write its number twice)")
+
+
+def _expected(before: str) -> str:
+    wanted = " or ".join(_named(kind) for kind in FOLLOWS[before])
+    return f"{wanted} is expected" + ("" if before == "start" else f" after {_named(before)}")
 
 
 def _named(kind: str) -> str:

@@ -1,6 +1,7 @@
 """Any text, split into characters or words."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -41,8 +42,8 @@ class Text(AbstractRepresentation):
             return list(text)
         words = text.split()
         if not RESERVED.isdisjoint(words):
-            word = next(word for word in words if word in RESERVED)
-            raise InvalidSequence(text, text.index(word), f"the word {word!r} is reserved (rename it)")
+            found = next(match for match in re.finditer(r"\S+", text) if match[0] in RESERVED)
+            raise InvalidSequence(text, found.start(), f"the word {found[0]!r} is reserved (rename it)")
         return words
 
     def detokenize(self, tokens: Sequence[str]) -> str:

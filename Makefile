@@ -34,7 +34,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/basedpyright
-	PYTHONPATH=src $(BIN)/lint-imports
+	PYTHONPATH=src $(BIN)/lint-imports --no-logo
 
 clean:
 	rm -rf .venv build dist runs/demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -48,7 +48,7 @@ clean:
 # PyTorch first and by itself: it alone decides whether CUDA comes along.
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing $(TORCH), RDKit and 16 more libraries into .venv: about 0.6 GB to download and 1.9 GB on disk;" \
-		"where pip picks PyTorch with CUDA (Linux, unless TORCH_INDEX says otherwise), about 3 GB and 7 GB."
+		"where pip picks PyTorch with CUDA (Linux, unless TORCH_INDEX says otherwise), about 3 GB and 7 GB. A minute or more ..."
 	$(PIP) install -q $(TORCH_FROM) $(TORCH)
 	$(PIP) install -q -c constraints.txt -e .
 	@touch $@

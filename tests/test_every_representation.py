@@ -196,18 +196,6 @@ def test_augmenting_a_molecule_gives_many_token_sequences(representation: Abstra
 
 
 @every
-def test_augmented_ids_fall_back_to_the_text_where_a_token_is_unknown(representation: AbstractRepresentation):
-    text = "CC(=O)OC1CC1" if representation.is_chemical else "a b"
-    ready, rng = fitted(representation, text), np.random.default_rng(0)
-    for _ in range(20):
-        ids = ready.encode_augmented(text, rng)
-        if representation.is_chemical:
-            assert canonical(ready.decode(ids)) == canonical(text)
-        else:
-            assert ids == ready.encode(text)
-
-
-@every
 def test_a_batch_decodes_as_its_rows_do(representation: AbstractRepresentation):
     ready = fitted(representation, *examples(representation))
     rows = [[*ready.encode(text), EOS] for text in examples(representation)]

@@ -21,6 +21,8 @@ def test_molecules_become_the_library_s_tokens():
     [
         ("CCN(=O)=O", 2, "N has 5 bonds, SELFIES allow it 3"),
         ("c1ccccc1I(=O)=O", 8, "I has 5 bonds, SELFIES allow it 1"),
+        ("FC1=CC=C([I]C2=CC=C(F)C=C2)C=C1", 9, r"\[IH0\] has 2 bonds, SELFIES allow it 1"),
+        ("s1(nc(c2c1cccc2)NC)(=O)=O", 0, "kekulization failed"),
         ("C$C", 1, r"unrecognized symbol '\$'"),
         ("C*", 1, r"unrecognized symbol '\*'"),
         ("C[Og]", 1, "invalid atom symbol"),

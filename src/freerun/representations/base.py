@@ -74,14 +74,6 @@ class AbstractRepresentation(abc.ABC):
         """
         return self.ids(self.tokenize(text))
 
-    def encode_augmented(self, text: str, rng: np.random.Generator) -> list[int]:
-        """Token ids of another writing; of the text itself where that writing needs tokens outside the vocabulary."""
-        tokens = self.tokenize(text)
-        try:
-            return self.encode(self.augment(text, rng))
-        except UnknownToken:
-            return self.ids(tokens)
-
     def ids(self, tokens: Sequence[str]) -> list[int]:
         table = self.token_ids
         try:

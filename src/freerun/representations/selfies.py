@@ -106,12 +106,12 @@ def refusal(text: str, error: Exception) -> InvalidSequence:
         )
         return InvalidSequence(text, crowded_atom(text, atom, n_bonds), reason)
     reason = (str(error) or type(error).__name__).strip().partition("\n")[0]
-    return InvalidSequence(text, 0, f"SELFIES cannot say it: {reason}")
+    return InvalidSequence(text, 0, f"SELFIES cannot say it: {reason} (RDKit's canonical SMILES may do)")
 
 
 def crowded_atom(text: str, atom: str, n_bonds: int) -> int:
     """Position of the first atom of this element with so many bonds."""
-    element = atom.lstrip("0123456789")
+    element = atom.lstrip("[0123456789")
     for number, found in enumerate(unsanitized(text).GetAtoms()):
         bonds = sum(bond.GetBondTypeAsDouble() for bond in found.GetBonds())
         if element.startswith(found.GetSymbol()) and bonds >= n_bonds:

@@ -55,6 +55,14 @@ class AbstractRepresentation(abc.ABC):
         """
 
     @abc.abstractmethod
+    def tokenize_prefix(self, text: str) -> list[str]:
+        """The tokens of the beginning of a string, which need not be whole: an open branch, half a sentence.
+
+        Raises:
+            InvalidSequence: If no string of this form begins so.
+        """
+
+    @abc.abstractmethod
     def detokenize(self, tokens: Sequence[str]) -> str:
         """The string that the tokens write."""
 

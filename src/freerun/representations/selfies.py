@@ -19,6 +19,8 @@ from freerun.representations.base import AbstractRepresentation
 from freerun.representations.molecules import atom_position, objection, rewritten, unsanitized
 from freerun.representations.smiles_syntax import tokens_of
 
+SYMBOL = re.compile(r"\[[^\]]*\]|\.")
+
 
 @dataclasses.dataclass(frozen=True)
 class Selfies(AbstractRepresentation):
@@ -46,7 +48,14 @@ class Selfies(AbstractRepresentation):
         return self._translated(text)[1]
 
     def tokenize(self, text: str) -> list[str]:
-        return list(selfies.split_selfies(self._translated(text)[0]))
+        return SYMBOL.findall(self._translated(text)[0])
+
+    def tokenize_prefix(self, text: str) -> list[str]:
+        """SELFIES tokens, as they stand: `[C][=C]`."""
+        tokens = re.findall(r"\[[^\[\]]+\]|\.", text)
+        if "".join(tokens) != text:
+            raise InvalidSequence(text, 0, "a prefix is given in SELFIES tokens, such as [C][=C][Branch1],")
+        return tokens
 
     def detokenize(self, tokens: Sequence[str]) -> str:
         with bonds_allowed(self.constraints):

@@ -10,7 +10,7 @@ from freerun.chemistry import canonical, parse, rdkit
 from freerun.errors import InvalidSequence
 from freerun.representations.base import AbstractRepresentation
 from freerun.representations.molecules import objection, rewritten
-from freerun.representations.smiles_syntax import AROMATIC_TOKEN, tokens_of
+from freerun.representations.smiles_syntax import AROMATIC_TOKEN, TOKEN, tokens_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,14 @@ class Smiles(AbstractRepresentation):
         tokens = tokens_of(text)
         if self.kekule and any(map(AROMATIC_TOKEN.match, tokens)):
             return tokens_of(kekulized(text))
+        return tokens
+
+    def tokenize_prefix(self, text: str) -> list[str]:
+        """As it stands: a prefix of a Kekule form must be written in that form."""
+        tokens = TOKEN.findall(text)
+        if "".join(tokens) != text:
+            position = next(i for i, (a, b) in enumerate(zip("".join(tokens) + " ", text, strict=False)) if a != b)
+            raise InvalidSequence(text, position, f"{text[position]!r} begins no token of a SMILES")
         return tokens
 
     def detokenize(self, tokens: Sequence[str]) -> str:

@@ -46,6 +46,9 @@ class Text(AbstractRepresentation):
             raise InvalidSequence(text, found.start(), f"the word {found[0]!r} is reserved (rename it)")
         return words
 
+    def tokenize_prefix(self, text: str) -> list[str]:
+        return self.tokenize(text)
+
     def detokenize(self, tokens: Sequence[str]) -> str:
         return self.separator.join(tokens)
 

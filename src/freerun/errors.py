@@ -38,3 +38,7 @@ def excerpt(text: str, position: int = 0, width: int = 80) -> str:
         return repr(text)
     start = max(0, min(position - width // 2, len(text) - width))
     return ("..." if start else "") + repr(text[start : start + width]) + ("..." if start + width < len(text) else "")
+
+
+class Interrupted(FreerunError):
+    """The user, or the machine, asked to stop; everything is saved. Exit code 130."""

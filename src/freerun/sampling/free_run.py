@@ -184,7 +184,7 @@ def _force(desk: _Desk, tokens: Tensor, log_prob: Tensor) -> tuple[Tensor, Tenso
     if refused.any():
         row = int(refused.nonzero()[0, 0])
         raise UsageError(
-            f"token {int(desk.position[row])} of the prefix of sample {int(desk.written.index[row])} is not allowed there: "
+            f"token {int(desk.position[row])} of the prefix of sample {int(desk.written.index[row])} is not allowed: "
             "the constraint forbids it, or the prefix leaves no room in the maximum length"
         )
     return torch.where(inside, given, tokens), log_prob.masked_fill(inside, 0.0)

@@ -1,0 +1,171 @@
+"""The same as on the command line, as functions: what `import freerun` offers."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from freerun import run_folder
+from freerun.config import load_tables, resolve
+from freerun.errors import FreerunError
+from freerun.evaluation import Examination, evaluate_strings
+from freerun.evaluation import Progress as MeasureProgress
+from freerun.prepare import prepare, reopen
+from freerun.report.page import write_report
+from freerun.run import Progress, Training
+from freerun.run_folder import RunFolder
+from freerun.samples import Sample, Wanted, draw
+from freerun.sampling.decoding import Decoding
+from freerun.trained import Trained
+
+Notify = Callable[[str], None]
+Watch = Callable[[Progress], None]
+
+
+def _silent(_: object) -> None:
+    return None
+
+
+class Run:
+    """One run: train it further, draw from it, examine it, report on it.
+
+    Args:
+        path: Its folder; a name under `runs/`; or `last`.
+    """
+
+    def __init__(self, path: str | Path):
+        self.folder = RunFolder.found(path)
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        greedy: bool = False,
+        beam: int = 0,
+        prefix: str = "",
+        max_length: int = 0,
+        unique: bool = False,
+        valid_only: bool = False,
+        device: str = "auto",
+    ) -> list[Sample]:
+        """n samples; the first 1,000 of 10,000 are the 1,000 of the same seed."""
+        decoding = Decoding(temperature, top_k, top_p, greedy)
+        wanted = Wanted(n, seed, decoding, prefix, max_length, beam=beam, unique=unique, valid_only=valid_only)
+        return [sample for piece in draw(Trained.load(self.folder, device=device), wanted) for sample in piece]
+
+    def evaluate(
+        self,
+        n: int = 10_000,
+        *,
+        suite: str = "",
+        against: str = "",
+        seed: int = 0,
+        device: str = "auto",
+        notify: Notify = _silent,
+        progress: MeasureProgress | None = None,
+    ) -> dict[str, float]:
+        """Draws n samples, measures them, and writes what the report shows into the folder."""
+        examination = Examination(self.folder, n, seed, device, suite, against, notify, progress)
+        return examination.run()["ours"]
+
+    def report(self, out: str | Path | None = None) -> Path:
+        """One HTML page: `report.html` in the folder unless `out` says otherwise."""
+        return write_report([self.path], Path(out) if out else self.path / "report.html")
+
+
+def train(
+    config: str = "quickstart",
+    *,
+    corpus: str | Path | None = None,
+    column: str | None = None,
+    overrides: Sequence[str] = (),
+    init: str | Path | None = None,
+    out: str | Path | None = None,
+    strict: bool = False,
+    device: str | None = None,
+    seed: int | None = None,
+    notify: Notify = _silent,
+    watch: Watch = _silent,
+) -> Run:
+    """Trains a run from the start.
+
+    Args:
+        config: Name of a bundled configuration, or a TOML file.
+        corpus: A corpus or a file in place of the configuration's.
+        overrides: `TABLE.KEY=VALUE`, as after `--set`.
+        init: A run that lends its weights and vocabulary.
+        out: Folder of the run; by default `runs/<config>-<time>`.
+
+    Raises:
+        FreerunError: In one line, with the remedy. `Interrupted` if the user stopped it: everything is saved.
+    """
+    tables = load_tables(config, overrides)
+    for table, key, value in (
+        ("corpus", "name", _absolute(corpus)),
+        ("corpus", "column", column),
+        ("corpus", "strict", strict or None),
+        ("run", "init", None if init is None else str(RunFolder.found(init).path.resolve())),
+        ("run", "device", device),
+        ("run", "seed", seed),
+    ):
+        if value is not None:
+            tables.setdefault(table, {})[key] = value
+    resolved = resolve(tables)
+    folder = RunFolder.created(Path(out) if out else run_folder.new_path(Path(config).stem))
+    with folder.locked():
+        prepared = prepare(resolved, folder, notify)
+        _say_what(prepared, notify)
+        Training(folder, prepared).go(watch)
+    return Run(folder.path)
+
+
+def resume(run: str | Path = "last", *, notify: Notify = _silent, watch: Watch = _silent) -> Run:
+    """Goes on with a run from its last checkpoint, to the same result as if it had never stopped."""
+    folder = RunFolder.found(run)
+    with folder.locked():
+        if folder.read_facts()["status"] == "finished":
+            notify(f"{folder.path} is finished already; more training: set method.n_epochs in a new run with --init")
+            return Run(folder.path)
+        prepared = reopen(folder, notify)
+        _say_what(prepared, notify)
+        Training(folder, prepared).go(watch)
+    return Run(folder.path)
+
+
+def evaluate(
+    strings: Iterable[str], suite: str = "moses", against: str = "moses", *, progress: MeasureProgress | None = None
+) -> dict[str, float]:
+    """Measures of strings from anywhere, against a corpus or a file."""
+    return evaluate_strings(strings, suite, against, progress=progress)["ours"]
+
+
+def report(runs: Sequence[str | Path], out: str | Path) -> Path:
+    """Several runs side by side on one HTML page."""
+    return write_report([RunFolder.found(run).path for run in runs], Path(out))
+
+
+def _absolute(corpus: str | Path | None) -> str | None:
+    """A file is remembered by its full path, so that a run can be resumed from anywhere."""
+    if corpus is None or str(corpus) == "-":
+        return None if corpus is None else "-"
+    return str(Path(corpus).resolve()) if Path(corpus).exists() else str(corpus)
+
+
+def _say_what(prepared: Any, notify: Notify) -> None:
+    facts = prepared.folder.read_facts()
+    corpus = facts["corpus"]
+    notify(
+        f"{corpus['n_train']:,} sequences to train on, {corpus['n_valid']:,} held out; "
+        f"{len(prepared.representation.vocab)} tokens; {facts['model']['n_parameters']:,} weights; "
+        f"{facts['device']}, {facts['precision']}; into {prepared.folder.path}"
+    )
+
+
+__all__ = ["FreerunError", "Run", "evaluate", "report", "resume", "train"]

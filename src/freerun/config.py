@@ -1,0 +1,264 @@
+"""Configuration: TOML tables to checked objects, and back to a file that says all of it."""
+
+import dataclasses
+import difflib
+import importlib.resources
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pydantic
+
+from freerun.constraints import CONSTRAINTS
+from freerun.constraints.base import AbstractConstraint
+from freerun.errors import UsageError
+from freerun.methods import METHODS
+from freerun.methods.base import AbstractMethod, Network
+from freerun.representations import REPRESENTATIONS
+from freerun.representations.base import AbstractRepresentation
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusSettings:
+    """Where the strings come from: the table `[corpus]`.
+
+    Args:
+        name: A bundled or fetched corpus, or a file.
+        column: Of a table: the column that holds the strings; empty: found by its name or kind.
+        columns: Of a table: numeric columns that are kept beside the strings.
+        standardize: `none`, or `parent`: largest fragment, neutralised, canonical, duplicates merged.
+        max_lines: Read no further than this many lines; 0: all.
+        strict: A line that cannot be read ends the run instead of being counted.
+        augment: Each time a string is used it is written anew, where the representation knows several writings.
+        by_length: Sequences of a batch are of similar length.
+    """
+
+    name: str = "moses-mini"
+    column: str = ""
+    columns: tuple[str, ...] = ()
+    standardize: Literal["none", "parent"] = "none"
+    max_lines: int = 0
+    strict: bool = False
+    augment: bool = False
+    by_length: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """How the training loop runs: the table `[run]`.
+
+    Args:
+        seed: Of initialisation, order, dropout and samples.
+        device: `auto`, `cpu`, `cuda`, `mps`, or any other device of PyTorch.
+        precision: Of matrix products; `auto`: bfloat16 where the machine computes in it, else float32.
+        max_length: Longer sequences of the corpus are left out; 0: the longest decides.
+        log_every: Steps between two lines of the log.
+        validate_every: Steps between two validations; 0: once a pass over the corpus.
+        n_validate: Sequences of the validation split that are used.
+        patience: Validations without improvement before training ends; 0: never.
+        checkpoint_seconds: Between two checkpoints.
+        max_minutes: Training ends after this time; 0: no limit. Such a run cannot be repeated exactly.
+        init: A finished run that lends weights and vocabulary.
+        tensorboard: Also write the log for TensorBoard (extra `tensorboard`).
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    max_length: int = 0
+    log_every: int = 20
+    validate_every: int = 0
+    n_validate: int = 5000
+    patience: int = 0
+    checkpoint_seconds: float = 30.0
+    max_minutes: float = 0.0
+    init: str = ""
+    tensorboard: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The resolved configuration. `representation` and `constraint` stay tables until the corpus is known."""
+
+    representation: dict[str, Any]
+    constraint: dict[str, Any]
+    corpus: CorpusSettings
+    model: Network
+    method: AbstractMethod
+    run: RunSettings
+
+    def tables(self) -> dict[str, dict[str, Any]]:
+        method_name = next(name for name, kind in METHODS.items() if type(self.method) is kind)
+        return {
+            "representation": dict(self.representation),
+            "constraint": dict(self.constraint),
+            "corpus": dataclasses.asdict(self.corpus),
+            "model": dataclasses.asdict(self.model),
+            "method": {"name": method_name, **dataclasses.asdict(self.method)},  # pyright: ignore[reportArgumentType]
+            "run": dataclasses.asdict(self.run),
+        }
+
+    def build_representation(self) -> AbstractRepresentation:
+        """The representation that the table names, not fitted yet."""
+        return built_by_name(REPRESENTATIONS, self.representation, "representation", without=("vocab",))
+
+    def build_constraint(self, representation: AbstractRepresentation) -> AbstractConstraint:
+        """The representation's own unless the table names another; `none` is `anything`."""
+        table = dict(self.constraint)
+        name = table.pop("name", "representation")
+        if name == "representation":
+            if table:
+                raise UsageError(f"[constraint] {next(iter(table))!r} needs a name; known: {', '.join(CONSTRAINTS)}")
+            return representation.constraint()
+        kind = named(CONSTRAINTS, "anything" if name == "none" else name, "constraint")
+        return built(kind, {"n_vocab": len(representation.vocab), **table}, "constraint")
+
+
+def bundled() -> dict[str, Path]:
+    """The configurations that come with the package, by name."""
+    folder = Path(str(importlib.resources.files("freerun.configs")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_tables(name_or_path: str, overrides: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """The tables of a TOML file or a bundled configuration, with `TABLE.KEY=VALUE` overrides applied.
+
+    Raises:
+        UsageError: If there is no such file, it is not TOML, or an override cannot be read.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = named(bundled(), name_or_path, "config")
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot read the config {path}: {error}") from error
+    for override in overrides:
+        apply_override(tables, override)
+    return tables
+
+
+def apply_override(tables: dict[str, Any], override: str) -> None:
+    """`method.descent.lr=1e-3`: the value is TOML, or a plain string where it is not."""
+    key, equals, text = override.partition("=")
+    *path, last = key.strip().split(".")
+    if not equals or not path or not last:
+        raise UsageError(f"--set {override!r} must be TABLE.KEY=VALUE, for example method.batch_size=64")
+    table = tables
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"--set {override!r}: {part!r} is a value, not a table")
+    try:
+        table[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        table[last] = text
+
+
+def resolve(tables: Mapping[str, Any]) -> Config:
+    """Checked objects from tables.
+
+    Raises:
+        UsageError: If a table, a key or a name is unknown (the nearest one is named), or a value is of the wrong type.
+    """
+    known = [field.name for field in dataclasses.fields(Config)]
+    for name, table in tables.items():
+        if name not in known:
+            raise UsageError(f"[{name}] is not a table of a config{nearest(name, known)}; there are {', '.join(known)}")
+        if not isinstance(table, dict):
+            raise UsageError(f"{name} must be a table, not {table!r}")
+    config = Config(
+        representation=dict(tables.get("representation", {"name": "auto"})),
+        constraint=dict(tables.get("constraint", {"name": "representation"})),
+        corpus=built(CorpusSettings, tables.get("corpus", {}), "corpus"),
+        model=built(Network, tables.get("model", {}), "model"),
+        method=built_by_name(METHODS, {"name": "teacher_forcing"} | tables.get("method", {}), "method"),
+        run=built(RunSettings, tables.get("run", {}), "run"),
+    )
+    if config.representation.get("name", "auto") != "auto":
+        config.build_representation()
+    return config
+
+
+def named(registry: Mapping[str, T], name: str, what: str) -> T:
+    if name not in registry:
+        raise UsageError(f"{what} {name!r} is not known{nearest(name, registry)}; there are {', '.join(registry)}")
+    return registry[name]
+
+
+def nearest(name: str, known: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 1, 0.5)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def built_by_name(
+    registry: Mapping[str, type[T]], table: Mapping[str, Any], where: str, without: Sequence[str] = ()
+) -> T:
+    fields = dict(table)
+    if "name" not in fields:
+        raise UsageError(f"[{where}] needs a name; there are {', '.join(registry)}")
+    return built(named(registry, fields.pop("name"), where), fields, where, without)
+
+
+def built(kind: type[T], table: Mapping[str, Any], where: str, without: Sequence[str] = ()) -> T:
+    """A dataclass from a table, each value checked strictly against its field's type."""
+    hints = typing.get_type_hints(kind)
+    fields = {field.name for field in dataclasses.fields(kind) if field.init} - set(without)  # pyright: ignore[reportArgumentType]
+    values = {}
+    for key, value in table.items():
+        if key not in fields:
+            raise UsageError(
+                f"{where}.{key} is not known{nearest(key, fields)}; [{where}] takes {', '.join(sorted(fields))}"
+            )
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint) and isinstance(value, dict) and isinstance(hint, type):
+            values[key] = built(hint, value, f"{where}.{key}")
+        else:
+            values[key] = _checked(hint, value, f"{where}.{key}")
+    try:
+        return kind(**values)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"[{where}]: {error}") from error
+
+
+def _checked(hint: Any, value: Any, where: str) -> Any:
+    try:
+        return pydantic.TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
+    except (pydantic.ValidationError, TypeError):
+        raise UsageError(f"{where} must be {_spelled(hint)}, not {value!r}") from None
+
+
+def _spelled(hint: Any) -> str:
+    names = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
+    if hint in names:
+        return names[hint]
+    if typing.get_origin(hint) is Literal:
+        return "one of " + ", ".join(repr(choice) for choice in typing.get_args(hint))
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(_spelled(choice) for choice in typing.get_args(hint) if choice is not types.NoneType)
+    return str(hint)
+
+
+def to_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """TOML text of nested tables; a value of None is left out, as TOML has none."""
+    lines: list[str] = []
+
+    def write(path: str, table: Mapping[str, Any]) -> None:
+        lines.append(f"[{path}]")
+        for key, value in table.items():
+            if value is not None and not isinstance(value, Mapping):
+                lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+        lines.append("")
+        for key, value in table.items():
+            if isinstance(value, Mapping):
+                write(f"{path}.{key}", value)
+
+    for name, table in tables.items():
+        write(name, table)
+    return "\n".join(lines)

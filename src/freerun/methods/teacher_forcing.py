@@ -1,0 +1,70 @@
+"""Teacher forcing: maximum likelihood of the next token, given the true ones before it.
+
+Williams & Zipser 1989, "A learning algorithm for continually running fully recurrent neural networks".
+
+    L(theta) = - 1/N sum_i sum_t log p_theta(y_t | y_1 .. y_{t-1}),      N = tokens, <eos> counted      (1)
+
+The softmax of p runs over the tokens that the constraint allows after the true prefix: the mask of the loss is the
+mask of the sampling. Padding is the only token allowed after <eos>, so it adds 0 to the sum; N leaves it out.
+"""
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from freerun.methods.base import AbstractMethod, Batch, Logs, Phase, State, World, descend
+from freerun.methods.descent import Descent, Optimiser
+from freerun.models.generator import Generator
+from freerun.sampling.likelihood import n_tokens, token_log_prob
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherForcing(AbstractMethod):
+    """Next-token maximum likelihood.
+
+    Args:
+        n_steps: Gradient steps; 0: `n_epochs` passes over the training split.
+        n_epochs: Passes over the training split, where `n_steps` is 0.
+        batch_size: Sequences a step.
+    """
+
+    n_steps: int = 0
+    n_epochs: float = 10.0
+    batch_size: int = 128
+    descent: Descent = Descent()  # noqa: RUF009
+
+    def init(self, world: World) -> State:
+        generator = world.build_generator()
+        optimiser = Optimiser(generator, self.descent, self._n_steps(world.n_batches))
+        return State(world, torch.nn.ModuleDict({"generator": generator}), {"generator": optimiser})
+
+    def phases(self, n_batches: int) -> tuple[Phase, ...]:
+        return (Phase("teacher_forcing", self._n_steps(n_batches), self.step),)
+
+    def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
+        generator = self.generator(state).train()
+        nll, count = self._nll(generator, state, batch)
+        loss = nll / count  # (1)
+        return {"nll_per_token": loss.detach(), **descend(loss, state.optimisers["generator"])}
+
+    @torch.no_grad()
+    def evaluate(self, state: State, batch: Batch, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
+        return {"nll_per_token": self._nll(self.generator(state).eval(), state, batch)}
+
+    def generator(self, state: State) -> Generator:
+        generator = state.networks["generator"]
+        assert isinstance(generator, Generator)
+        return generator
+
+    def context(self, state: State, n: int, given: dict[str, float], rng: torch.Generator) -> None:
+        return None
+
+    def _nll(self, generator: Generator, state: State, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Summed negative log-likelihood in nats, and the number of tokens with one `<eos>` each."""
+        logits, _ = generator(batch.tokens)
+        allowed = state.world.constraint.replay(batch.tokens, state.world.budget)
+        return -token_log_prob(logits, batch.tokens, allowed).sum(), n_tokens(batch.tokens).sum()
+
+    def _n_steps(self, n_batches: int) -> int:
+        return self.n_steps or max(1, round(self.n_epochs * n_batches))

@@ -1,0 +1,261 @@
+"""From a configuration to what the training loop needs: corpus read and encoded, vocabulary fitted, budget known."""
+
+import dataclasses
+import importlib.metadata
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from freerun.config import Config, to_toml
+from freerun.constraints.base import AbstractConstraint
+from freerun.corpora.batches import Batch, Batches
+from freerun.corpora.corpus import Corpus, open_corpus
+from freerun.corpora.encode import encode_split, fit
+from freerun.corpora.store import EncodedSplit
+from freerun.errors import FreerunError, UsageError
+from freerun.files import write_text
+from freerun.methods.base import State, World
+from freerun.representations import guess_representation
+from freerun.representations.base import AbstractRepresentation
+from freerun.run_folder import RunFolder, load_weights
+from freerun.trained import compute_dtype, describe, find_device, grown, put_weights, read_config, representation_of
+
+Notify = Callable[[str], None]
+N_LOOKED_AT = 1000  # lines from which the representation is chosen
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """Held-out sequences, and the number of characters of their strings."""
+
+    batched: Batches
+    n_most: int
+    n_chars: int = 0
+
+    def batches(self) -> Iterator[Batch]:
+        """Batches in order of length: all, or evenly spaced ones that hold about `n_most` sequences."""
+        n_wanted = max(1, self.n_most // self.batched.batch_size)
+        return itertools.islice(self.batched.all(), 0, None, max(1, self.batched.n_batches // n_wanted))
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What the loop reads: everything but the method's State.
+
+    Args:
+        train, valid: The encoded training and validation splits.
+        validations: By the prefix of their names in the log: `valid`, and `valid_init` for the corpus of the run that
+            lent its weights, where forgetting is seen.
+    """
+
+    config: Config
+    folder: RunFolder
+    representation: AbstractRepresentation
+    constraint: AbstractConstraint
+    budget: int
+    train: EncodedSplit
+    valid: EncodedSplit | None
+    validations: dict[str, Validation]
+    device: torch.device
+    dtype: torch.dtype
+    initial_weights: RunFolder | None
+
+    def training_batches(self) -> Batches:
+        corpus, method = self.config.corpus, self.config.method
+        return Batches(
+            self.train,
+            self.representation,
+            method.batch_size,
+            self.config.run.seed,
+            by_length=corpus.by_length,
+            augment=corpus.augment,
+            max_tokens=self.budget,
+        )
+
+    def world(self, n_batches: int) -> World:
+        return World(self.constraint, self.budget, self.config.model, n_batches, self.device, self.dtype)
+
+    def lend_weights(self, state: State) -> None:
+        assert self.initial_weights is not None
+        put_weights(state, grown(load_weights(self.initial_weights.best), state), self.initial_weights.best)
+
+
+def prepare(config: Config, folder: RunFolder, notify: Notify) -> Prepared:
+    """Reads the corpus of a new run and writes `config.toml` and `run.json`.
+
+    Raises:
+        UsageError: If the corpus is empty, or none of its lines can be read.
+    """
+    corpus = _open(config)
+    lender = RunFolder.found(config.run.init) if config.run.init else None
+    config, unfitted = _representation(config, corpus, lender, notify)
+    train, valid = _encoded(config, corpus, unfitted, notify)
+    if len(train) == 0:
+        raise UsageError(f"{config.corpus.name} holds no usable line for training: {train.refusals or 'it is empty'}")
+    representation = _fitted(unfitted, lender, train, valid, notify)
+    budget = _budget(config, lender, train, valid)
+    device = find_device(config.run.device)
+    dtype = compute_dtype(config.run.precision, device)
+    n_batches = Batches(train, representation, config.method.batch_size, max_tokens=budget).n_batches
+    n_parameters = sum(p.numel() for p in config.model.build(len(representation.vocab), dtype).parameters())
+    write_text(folder.config, _toml(config))
+    folder.write_facts(
+        {
+            "freerun": _version(),
+            "status": "running",
+            "representation": describe(representation),
+            "budget": budget,
+            "n_batches": n_batches,
+            "corpus": _facts(corpus, config, train, valid),
+            "model": {"n_parameters": n_parameters},
+            "device": str(device),
+            "precision": str(dtype).removeprefix("torch."),
+            "replayable": True,
+            "seed": config.run.seed,
+        }
+    )
+    return reopen(folder, notify)
+
+
+def reopen(folder: RunFolder, notify: Notify) -> Prepared:
+    """The same from a run folder: what `resume` goes on with.
+
+    Raises:
+        FreerunError: If the folder is damaged, or the corpus has changed since.
+    """
+    config, facts = read_config(folder), folder.read_facts()
+    corpus = _open(config)
+    representation = representation_of(facts["representation"])
+    if corpus.content_key("train") != facts["corpus"]["content_key"]:
+        raise FreerunError(f"{config.corpus.name} is not the corpus that {folder.path} was started on; train a new run")
+    train, valid = _encoded(config, corpus, representation, notify)
+    device = find_device(config.run.device)
+    lender = RunFolder.found(config.run.init) if config.run.init else None
+    validations = _validations(config, representation, facts["budget"], valid, lender, notify)
+    return Prepared(
+        config=config,
+        folder=folder,
+        representation=representation,
+        constraint=config.build_constraint(representation),
+        budget=facts["budget"],
+        train=train,
+        valid=valid,
+        validations=validations,
+        device=device,
+        dtype=compute_dtype(facts["precision"], device),
+        initial_weights=lender,
+    )
+
+
+def _open(config: Config) -> Corpus:
+    settings = config.corpus
+    return open_corpus(
+        settings.name,
+        column=settings.column or None,
+        columns=settings.columns,
+        standardize=settings.standardize,
+        max_lines=settings.max_lines or None,
+        seed=config.run.seed,
+    )
+
+
+def _representation(
+    config: Config, corpus: Corpus, lender: RunFolder | None, notify: Notify
+) -> tuple[Config, AbstractRepresentation]:
+    """That of the run that lends its weights; else the one that is named; else the one that fits the lines."""
+    if lender is not None:
+        facts = lender.read_facts()["representation"]
+        table = {"name": facts["name"], **facts["settings"]}
+        config = dataclasses.replace(config, representation=table, model=read_config(lender).model)
+    elif config.representation.get("name", "auto") == "auto":
+        lines = [text for _, text in itertools.islice(corpus.strings("train"), N_LOOKED_AT)]
+        chosen, reason = guess_representation(lines)
+        notify(f"representation: {reason}")
+        config = dataclasses.replace(config, representation={"name": chosen.name, **chosen.settings()})
+    return config, config.build_representation()
+
+
+def _encoded(
+    config: Config, corpus: Corpus, representation: AbstractRepresentation, notify: Notify
+) -> tuple[EncodedSplit, EncodedSplit | None]:
+    train = encode_split(corpus, "train", representation, strict=config.corpus.strict)
+    if train.refusals.count:
+        notify(str(train.refusals))
+    if "valid" not in corpus.splits:
+        return train, None
+    valid = encode_split(corpus, "valid", representation, strict=config.corpus.strict)
+    return train, valid if len(valid) else None
+
+
+def _fitted(
+    unfitted: AbstractRepresentation,
+    lender: RunFolder | None,
+    train: EncodedSplit,
+    valid: EncodedSplit | None,
+    notify: Notify,
+) -> AbstractRepresentation:
+    fitted = fit(unfitted, train, *([valid] if valid else []))
+    if lender is None:
+        return fitted
+    known = representation_of(lender.read_facts()["representation"])
+    extended, new = known.extended(fitted.vocab[4:])
+    if new:
+        notify(f"{len(new)} tokens that {lender.path} did not know are appended: {' '.join(new)}")
+    return extended
+
+
+def _budget(config: Config, lender: RunFolder | None, train: EncodedSplit, valid: EncodedSplit | None) -> int:
+    """Most tokens of a sequence, with <eos>: what the settings say, else the longest of the corpus."""
+    if config.run.max_length:
+        return config.run.max_length + 1
+    longest = max(int(split.lengths.max()) for split in (train, valid) if split is not None)
+    return max(longest + 1, lender.read_facts()["budget"] if lender else 0)
+
+
+def _validations(
+    config: Config,
+    representation: AbstractRepresentation,
+    budget: int,
+    valid: EncodedSplit | None,
+    lender: RunFolder | None,
+    notify: Notify,
+) -> dict[str, Validation]:
+    found = {}
+    if valid is not None:
+        found["valid"] = _validation(config, representation, budget, valid)
+    if lender is not None:
+        theirs = read_config(lender)
+        try:
+            split = encode_split(_open(theirs), "valid", representation)
+            found["valid_init"] = _validation(config, representation, budget, split)
+        except FreerunError as error:
+            notify(f"how much of {lender.path} is forgotten cannot be measured: {error}")
+    return found
+
+
+def _validation(config: Config, representation: AbstractRepresentation, budget: int, split: EncodedSplit) -> Validation:
+    batched = Batches(split, representation, max(256, config.method.batch_size), max_tokens=budget)
+    validation = Validation(batched, config.run.n_validate)
+    rows = [row for batch in validation.batches() for row in batch.rows.tolist()]
+    return dataclasses.replace(validation, n_chars=max(1, sum(len(text) for text in split.strings(rows))))
+
+
+def _facts(corpus: Corpus, config: Config, train: EncodedSplit, valid: EncodedSplit | None) -> dict[str, Any]:
+    return {
+        **corpus.facts,
+        "content_key": corpus.content_key("train"),
+        "n_train": len(train),
+        "n_valid": len(valid) if valid else 0,
+        "refused": train.refusals.count,
+        "refusals": [str(example) for example in train.refusals.examples],
+    }
+
+
+def _toml(config: Config) -> str:
+    return "# The resolved configuration of this run.\n" + to_toml(config.tables())
+
+
+def _version() -> str:
+    return importlib.metadata.version("freerun")

@@ -1,0 +1,226 @@
+"""From a trained generator to strings: drawn, told valid or not, filtered, in pieces that fit any memory."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from freerun.chemistry import canonical
+from freerun.constraints.base import PAD
+from freerun.constraints.length import Anything
+from freerun.errors import UsageError
+from freerun.sampling.beams import Beams, BeamSearch
+from freerun.sampling.decoding import PLAIN, Decoding
+from freerun.sampling.free_run import FreeRun, Rollout
+from freerun.sampling.likelihood import log_prob, n_tokens
+from freerun.trained import Trained
+
+LARGEST_BEAM = 200_000
+MOST_TRIES = 20  # samples drawn for one that passes the filters, before it is given up
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What is asked for.
+
+    Args:
+        n: Strings to give back.
+        decoding: How tokens are chosen.
+        prefix: Every string begins with it.
+        max_length: Most tokens, `<eos>` not counted; 0: as in training.
+        constrained: Under the run's constraint, else under `Anything`.
+        beam: Width of a beam search that takes the place of sampling; 0: none.
+        unique: n different lines, drawn without replacement.
+        raw: Lines are the strings as written, not the canonical ones of molecules.
+        valid_only: Invalid strings are left out (and do not count towards n).
+        is_known: Strings that are left out: those of the training set, where only novel ones are wanted.
+    """
+
+    n: int
+    seed: int = 0
+    decoding: Decoding = PLAIN
+    prefix: str = ""
+    max_length: int = 0
+    constrained: bool = True
+    beam: int = 0
+    unique: bool = False
+    raw: bool = False
+    valid_only: bool = False
+    is_known: Callable[[list[str]], list[bool]] | None = None
+    batch_size: int = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One string.
+
+    Args:
+        string: The canonical SMILES of a valid molecule; any other string as it was written.
+        raw: As it was written.
+        log_prob: Of the raw string under the model at temperature 1, in nats.
+        n_tokens: `<eos>` included.
+    """
+
+    string: str
+    raw: str
+    valid: bool
+    log_prob: float
+    n_tokens: int
+
+
+def draw(trained: Trained, wanted: Wanted, notify: Callable[[str], None] = lambda _: None) -> Iterator[list[Sample]]:
+    """Samples in pieces, n in all unless the language ends before, or too few pass the filters: then `notify` says so.
+
+    Raises:
+        UsageError: If the prefix cannot be written, the maximum length is too short, or options contradict each other.
+    """
+    if wanted.n < 0:
+        raise UsageError(f"-n {wanted.n} must not be negative")
+    if wanted.unique and (wanted.beam or wanted.decoding.greedy):
+        raise UsageError("--unique draws without replacement; it cannot be combined with --beam or --greedy")
+    n_given = 0
+    if wanted.unique:
+        pieces = _without_replacement(trained, wanted, notify)
+    else:
+        pieces = _filtered(_pieces(trained, wanted), wanted)
+    for piece in pieces:
+        piece = piece[: wanted.n - n_given]
+        n_given += len(piece)
+        yield piece
+        if n_given >= wanted.n:
+            return
+    if n_given < wanted.n:
+        notify(f"{n_given:,} strings instead of {wanted.n:,}: {_why(wanted)}")
+
+
+def _why(wanted: Wanted) -> str:
+    if wanted.unique:
+        return "there are no more different ones within the maximum length"
+    if wanted.beam:
+        return f"a beam of {wanted.beam} holds no more"
+    if wanted.decoding.greedy:
+        return "greedy decoding writes one string"
+    return f"fewer than one in {MOST_TRIES} passes the filters"
+
+
+def _pieces(trained: Trained, wanted: Wanted) -> Iterator[list[Sample]]:
+    """Samples before the filters: as many as the filters may need."""
+    if wanted.beam:
+        yield _of_beams(trained, wanted, _search(trained, wanted, None)(wanted.beam, _prefix(trained, wanted)))
+        return
+    run = _free_run(trained, wanted)
+    if wanted.decoding.greedy:
+        yield _of_rollout(trained, wanted, run(1))
+        return
+    n = wanted.n
+    yield from (_of_rollout(trained, wanted, part) for part in run.in_order(n))
+    if wanted.valid_only or wanted.is_known is not None:
+        more = run.in_order(n * (MOST_TRIES - 1), first=n)
+        yield from (_of_rollout(trained, wanted, part) for part in more)
+
+
+def _filtered(pieces: Iterable[list[Sample]], wanted: Wanted) -> Iterator[list[Sample]]:
+    for piece in pieces:
+        if wanted.valid_only:
+            piece = [sample for sample in piece if sample.valid]
+        if wanted.is_known is not None:
+            known = wanted.is_known([sample.string for sample in piece])
+            piece = [sample for sample, is_known in zip(piece, known, strict=True) if not is_known]
+        yield piece
+
+
+def _without_replacement(trained: Trained, wanted: Wanted, notify: Callable[[str], None]) -> Iterator[list[Sample]]:
+    """The beam is widened until n different lines are there: a wider one of the same seed begins with the narrower."""
+    search, k, n_read, seen = _search(trained, wanted, wanted.seed), wanted.n, 0, set[str]()
+    while True:
+        k = min(k, LARGEST_BEAM)
+        beams = search(k, _prefix(trained, wanted))
+        fresh = []
+        for sample in _of_beams(trained, wanted, _from(beams, n_read)):
+            line = sample.raw if wanted.raw else sample.string
+            if line not in seen:
+                seen.add(line)
+                fresh.append(sample)
+        yield from _filtered([fresh], wanted)
+        if len(beams) < k or k == LARGEST_BEAM:
+            return
+        n_read, k = len(beams), k + max(k // 4, 2 * (wanted.n - len(seen)), 16)
+        notify(f"{len(seen):,} different strings so far; the beam grows to {min(k, LARGEST_BEAM):,}")
+
+
+def _from(beams: Beams, first: int) -> Beams:
+    return Beams(beams.tokens[first:], beams.log_prob[first:], beams.score[first:])
+
+
+def _budget(trained: Trained, wanted: Wanted) -> int:
+    return wanted.max_length + 1 if wanted.max_length else trained.budget
+
+
+def _constraint(trained: Trained, wanted: Wanted) -> Any:
+    return trained.constraint if wanted.constrained else Anything(len(trained.representation.vocab))
+
+
+def _prefix(trained: Trained, wanted: Wanted) -> Int[Tensor, " prefix"] | None:
+    if not wanted.prefix:
+        return None
+    representation = trained.representation
+    return torch.tensor(representation.ids(representation.tokenize_prefix(wanted.prefix)))
+
+
+def _free_run(trained: Trained, wanted: Wanted) -> FreeRun:
+    prefix = _prefix(trained, wanted)
+    return FreeRun(
+        trained.generator,
+        _constraint(trained, wanted),
+        _budget(trained, wanted),
+        wanted.seed,
+        wanted.decoding,
+        prefix=None if prefix is None else lambda index: prefix.expand(len(index), -1),
+        batch_size=wanted.batch_size,
+    )
+
+
+def _search(trained: Trained, wanted: Wanted, seed: int | None) -> BeamSearch:
+    return BeamSearch(trained.generator, _constraint(trained, wanted), _budget(trained, wanted), seed, wanted.decoding)
+
+
+def _of_rollout(trained: Trained, wanted: Wanted, rollout: Rollout) -> list[Sample]:
+    plain = wanted.decoding.is_plain and not wanted.prefix
+    return _samples(trained, wanted, rollout.tokens, rollout.log_prob.double().sum(1) if plain else None)
+
+
+def _of_beams(trained: Trained, wanted: Wanted, beams: Beams) -> list[Sample]:
+    plain = wanted.decoding.is_plain and not wanted.prefix
+    return _samples(trained, wanted, beams.tokens, beams.log_prob if plain else None)
+
+
+def _samples(
+    trained: Trained, wanted: Wanted, tokens: Int[Tensor, "batch time"], log_probs: Float[Tensor, " batch"] | None
+) -> list[Sample]:
+    if log_probs is None:
+        log_probs = _scored(trained, wanted, tokens)
+    raw = trained.representation.decode_batch(tokens)
+    samples = []
+    for text, total, n in zip(raw, log_probs.tolist(), n_tokens(tokens).tolist(), strict=True):
+        if trained.representation.is_chemical:
+            smiles = canonical(text)
+            samples.append(Sample(smiles or text, text, smiles is not None, total, n))
+        else:
+            samples.append(Sample(text, text, trained.representation.is_valid(text), total, n))
+    return samples
+
+
+@torch.no_grad()
+def _scored(trained: Trained, wanted: Wanted, tokens: Int[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
+    """log p of whole strings under the model itself, where they were drawn from something else."""
+    parts = []
+    for part in tokens.split(wanted.batch_size):
+        width = max(1, int((part != PAD).sum(1).max()))
+        scores = log_prob(
+            trained.generator, part[:, :width], _constraint(trained, wanted), budget=_budget(trained, wanted)
+        )
+        parts.append(scores.double().sum(1))
+    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)

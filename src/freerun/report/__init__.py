@@ -1,0 +1,1 @@
+"""Run folders -> tables, figures, one self-contained HTML page."""

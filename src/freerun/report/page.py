@@ -1,0 +1,108 @@
+"""The report: run folders -> one HTML page that needs nothing beside itself."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from freerun.errors import UsageError
+from freerun.files import write_text
+from freerun.report.exposure import exposure_panels
+from freerun.report.facts import differing_settings, facts_table, settings
+from freerun.report.figures import colour_of, learning_panels, property_panels, temperature_panels
+from freerun.report.folder import Run, read_run
+from freerun.report.measures import measures_table
+from freerun.report.samples import is_chemical, n_drawings, samples_of, temperatures_of
+from freerun.report.summary import headline, tiles
+
+MAX_BYTES = 5_000_000
+MAX_CHARACTERS = 600
+MAX_RUNS = 24
+
+
+def write_report(runs: Sequence[Path], out: Path) -> Path:
+    """One page on all the runs, side by side; the same folders give the same bytes.
+
+    Args:
+        runs: Run folders; unfinished ones too. A folder that is named twice is shown once.
+        out: The HTML file.
+
+    Returns:
+        `out`.
+
+    Raises:
+        UsageError: If a folder is not there, or there is none at all, or too many for one page.
+    """
+    folders = list(dict.fromkeys(Path(run).resolve() for run in runs))
+    shown = {Path(run).resolve(): Path(run) for run in runs}
+    if not folders:
+        raise UsageError("a report needs at least one run; `freerun runs` lists those that there are")
+    if len(folders) > MAX_RUNS:
+        raise UsageError(f"{len(folders)} runs do not fit on one page; name at most {MAX_RUNS}")
+    write_text(out, render([read_run(shown[folder]) for folder in folders]))
+    return out
+
+
+def render(runs: Sequence[Run]) -> str:
+    """The page, with fewer drawings where it would grow beyond `MAX_BYTES`."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("freerun.report"),
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    template = environment.get_template("report.html.j2")
+    contents = _contents(runs)
+    n_drawn = n_drawings(len(runs))
+    page = template.render(contents | _drawings(runs, n_drawn))
+    while len(page.encode()) > MAX_BYTES and n_drawn:
+        n_drawn //= 2
+        page = template.render(contents | _drawings(runs, n_drawn))
+    return page
+
+
+def _contents(runs: Sequence[Run]) -> dict[str, Any]:
+    """All that the template shows but the strings themselves."""
+    css = (Path(__file__).parent / "templates" / "report.css").read_text("utf-8")
+    return {
+        "css": Markup(css),
+        "title": runs[0].name if len(runs) == 1 else f"{len(runs)} runs, side by side",
+        "runs": runs,
+        "colours": [colour_of(i) for i in range(len(runs))],
+        "headlines": [headline(run) for run in runs],
+        "tiles": tiles(runs[0]) if len(runs) == 1 else [],
+        "facts": facts_table(runs),
+        "differences": differing_settings(runs),
+        "settings": [settings(run) for run in runs],
+        "learning": learning_panels(runs),
+        "measures": measures_table(runs),
+        "properties": property_panels(runs),
+        "exposure": exposure_panels(runs),
+        "temperature_curves": temperature_panels(runs),
+        "chemical": [is_chemical(run) for run in runs],
+    }
+
+
+def _drawings(runs: Sequence[Run], n_drawn: int) -> dict[str, Any]:
+    return {
+        "samples": [samples_of(run, n_drawn) for run in runs],
+        "temperatures": [temperatures_of(run, n_drawn // 4) for run in runs],
+    }
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+
+def _shown(value: Any) -> Any:
+    """Every string on its way into the page: cut where it is long; what no page may hold (controls, halves of
+    surrogate pairs, marks that turn the direction of writing) becomes a visible replacement."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        if len(value) > MAX_CHARACTERS:
+            value = f"{value[:MAX_CHARACTERS]}\u2026 ({len(value):,} characters)"
+        return _CONTROL.sub("\ufffd", value)
+    return value

@@ -65,9 +65,11 @@ def test_standard_input_is_copied_once_and_goes_when_it_is_let_go(monkeypatch):
         buffer = io.BytesIO(b"CCO\nCCC\n")
 
     monkeypatch.setattr(sys, "stdin", Input)
+    standard_input.cache_clear()
     file = standard_input()
-    assert content(file) == content(file) == b"CCO\nCCC\n"
+    assert content(file) == content(standard_input()) == b"CCO\nCCC\n"
     path = file.path
+    standard_input.cache_clear()
     del file
     assert not path.exists()
     with pytest.raises(FreerunError, match="standard input is empty"):

@@ -60,10 +60,11 @@ def test_strict_names_the_line_now_and_from_the_cache(corpus, cache):
         encode_split(corpus, EVERYTHING, Smiles(), strict=True)
 
 
-def test_a_corpus_whose_every_line_is_refused_is_one_clear_line(write, cache):
-    corpus = open_corpus(write("a.smi", "C(\n)C\n"))
-    with pytest.raises(FreerunError, match=r"none of the 2 lines of .*a\.smi .* as smiles; the first: .*line 1"):
-        encode_split(corpus, EVERYTHING, Smiles())
+def test_a_corpus_whose_every_line_is_refused_has_no_rows_and_says_why(write, cache):
+    encoded = encode_split(open_corpus(write("a.smi", "C(\n)C\n")), EVERYTHING, Smiles())
+    assert len(encoded) == encoded.n_tokens == 0
+    assert str(encoded.refusals).startswith("2 lines were left out; the first: ")
+    assert "a.smi, line 1, position" in str(encoded.refusals)
 
 
 def test_a_split_without_lines_has_no_rows(write, cache):

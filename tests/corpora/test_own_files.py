@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from freerun.corpora.containers import standard_input
 from freerun.corpora.lines import TextLines
 from freerun.corpora.own_files import open_file
 from freerun.corpora.reading import Reading
@@ -78,4 +79,5 @@ def test_standard_input_is_a_table_if_it_looks_like_one(monkeypatch, data, colum
         buffer = io.BytesIO(data)
 
     monkeypatch.setattr(sys, "stdin", Input)
+    standard_input.cache_clear()
     assert isinstance(open_file("-", column), kind)

@@ -14,6 +14,7 @@ def test_the_first_refusals_are_kept_whatever_the_order_of_finding():
         refusals.add(refuse(line, "f.smi", 3, "bad"))
     assert refusals.count == 100
     assert [example.line for example in refusals.examples] == list(range(1, 11))
+    assert str(refusals) == "100 lines were left out; the first: f.smi, line 1, position 3: bad"
     assert Refusals.from_dict(refusals.to_dict()) == refusals
 
 

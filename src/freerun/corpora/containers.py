@@ -108,8 +108,9 @@ def existing(path: Path) -> File:
         raise FreerunError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+@functools.cache
 def standard_input() -> File:
-    """Standard input, copied once to a file of its own, since a corpus is read more than once."""
+    """Standard input, copied once in a process to a file of its own, since a corpus is read more than once."""
     return spooled(sys.stdin.buffer, "standard input")
 
 

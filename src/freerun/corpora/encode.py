@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 
 from freerun.corpora.corpus import Corpus
-from freerun.corpora.reading import Reading, Refusals, plural, refuse
+from freerun.corpora.reading import Reading, Refusals, refuse
 from freerun.corpora.standardize import MAX_SMILES
 from freerun.corpora.store import (
     EncodedSplit,
@@ -43,7 +43,7 @@ def encode_split(
     progress: Progress | None = None,
     n_workers: int | None = None,
 ) -> EncodedSplit:
-    """The split as token ids, from the cache if it was encoded before.
+    """The split as token ids, from the cache if it was encoded before; without rows if every line is refused.
 
     Args:
         corpus: Where the strings are.
@@ -55,7 +55,7 @@ def encode_split(
         n_workers: Processes; None: one for each core.
 
     Raises:
-        FreerunError: If every line is refused; if one is, with `strict`; if the cache cannot be written.
+        FreerunError: If a line is refused, with `strict`; if the cache cannot be written.
     """
     path = entry_path(cache or cache_folder() / "encoded", corpus.content_key(split), representation)
     encoded = _opened(path, representation)
@@ -66,14 +66,8 @@ def encode_split(
         encoded = _opened(path, representation)
         if encoded is None:
             raise FreerunError(f"{path} was written and reads back damaged; is the disk faulty?")
-    refusals = encoded.refusals
-    if strict and refusals.count:
-        Reading(strict).refused(refusals.examples[0])
-    if not len(encoded) and refusals.count:
-        raise FreerunError(
-            f"none of the {plural(refusals.count, 'line')} of {corpus.name} ({split}) can be used as "
-            f"{representation.name}; the first: {refusals.examples[0]}"
-        )
+    if strict and encoded.refusals.count:
+        Reading(strict).refused(encoded.refusals.examples[0])
     return encoded
 
 

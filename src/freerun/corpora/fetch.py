@@ -83,7 +83,7 @@ def _download(file: PinnedFile, folder: Path, progress: Progress | None) -> None
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; pooch's wrong hash is a ValueError
         raise FreerunError(
             f"cannot fetch {file.name} from {file.url} ({_reason(error)}); "
-            f"get it with a network and put it into {folder} ({file.hash.replace(':', ' ')})"
+            f"get it where there is a network and save it as {folder / file.name} ({file.hash.replace(':', ' ')})"
         ) from error
 
 

@@ -48,6 +48,12 @@ class Refusals:
         if len(self.examples) < N_EXAMPLES or refusal < self.examples[-1]:
             self.examples = sorted([*self.examples, refusal])[:N_EXAMPLES]
 
+    def __str__(self) -> str:
+        if not self.count:
+            return "no line was left out"
+        verb = "was" if self.count == 1 else "were"
+        return f"{plural(self.count, 'line')} {verb} left out; the first: {self.examples[0]}"
+
     def to_dict(self) -> dict:
         return {"count": self.count, "examples": [asdict(example) for example in self.examples]}
 

@@ -235,5 +235,5 @@ def _check_columns(reader: AbstractReader, columns: Sequence[str]) -> None:
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, SOURCES, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"there is no file and no corpus {name!r}{hint} Corpora: {', '.join(SOURCES)}"

@@ -3,22 +3,16 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from freerun.constraints.base import AbstractConstraint
+from freerun.corpora.batches import Batch
 from freerun.methods.descent import Optimiser
 from freerun.models.generator import Generator
-
-
-class Batch(Protocol):
-    """Sequences of a corpus: `tokens` are ids, `<eos>`, then `<pad>`."""
-
-    @property
-    def tokens(self) -> Int[Tensor, "batch time"]: ...
 
 
 @dataclasses.dataclass(frozen=True)

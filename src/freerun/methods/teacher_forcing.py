@@ -13,7 +13,8 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from freerun.methods.base import AbstractMethod, Batch, Logs, Phase, State, World, descend
+from freerun.corpora.batches import Batch
+from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, descend
 from freerun.methods.descent import Descent, Optimiser
 from freerun.models.generator import Generator
 from freerun.sampling.likelihood import n_tokens, token_log_prob

@@ -91,10 +91,10 @@ class Generator(nn.Module):
         state = self.start(len(tokens), context)
         inputs = torch.cat([torch.full_like(tokens[:, :1], BOS), tokens[:, :-1]], 1)
         hidden, _, _ = self.recurrent(self._joined(self.embedding(inputs), context), state.h, state.c)
-        return self.logits(hidden), hidden.float()
+        return self.logits(hidden), hidden.to(self.output.weight.dtype)
 
     def logits(self, hidden: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch vocab"]:
-        hidden = F.dropout(hidden.float(), self.dropout_output, self.training)
+        hidden = F.dropout(hidden.to(self.output.weight.dtype), self.dropout_output, self.training)
         return self.output(self.projection(hidden))
 
     def _joined(self, embedded: Tensor, context: Tensor | None) -> Tensor:

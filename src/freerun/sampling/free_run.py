@@ -126,14 +126,15 @@ class FreeRun:
     def _open(self, index: Int[Tensor, " batch"]) -> _Desk:
         """Rows that have written nothing yet."""
         n, width = len(index), self.budget + 1  # one column to spare: rows that have ended write <pad> there
-        device = next(self.generator.parameters()).device
+        weight = next(self.generator.parameters())
+        device = weight.device
         index = index.to(device)
         state = self.constraint.start(n, self.budget, device)
         written = Rollout(
             index,
             torch.full((n, width), PAD, device=device),
-            torch.zeros(n, width, device=device),
-            torch.zeros(n, width, self.generator.d_hidden, device=device) if self.with_hidden else None,
+            weight.new_zeros(n, width),
+            weight.new_zeros(n, width, self.generator.d_hidden) if self.with_hidden else None,
             torch.zeros(n, width, self.constraint.n_vocab, device=device).bool() if self.with_masks else None,
         )
         return _Desk(
@@ -141,10 +142,10 @@ class FreeRun:
             position=torch.zeros_like(index),
             token=torch.full_like(index, BOS),
             allowed=self.constraint.allowed(state),
-            generator=self.generator.start(n, None if self.context is None else self.context(index).to(device)),
+            generator=self.generator.start(n, None if self.context is None else self.context(index).to(device).clone()),
             constraint=state,
             written=written,
-            forced=None if self.prefix is None else self.prefix(index).to(device),
+            forced=None if self.prefix is None else self.prefix(index).to(device).clone(),
         )
 
     def _step(self, desk: _Desk) -> _Desk:
@@ -198,16 +199,16 @@ def _trimmed(rollout: Rollout) -> Rollout:
 def _of_width(rollout: Rollout, width: int) -> Rollout:
     """The time axis cut, or padded, to `width`."""
 
-    def resized(value: Tensor | None, padding: float | bool) -> Tensor | None:
+    def resized(value: Tensor | None, padding: float) -> Tensor | None:
         if value is None or value.shape[1] >= width:
             return None if value is None else value[:, :width]
         shape = (len(value), width - value.shape[1], *value.shape[2:])
         return torch.cat([value, value.new_full(shape, padding)], 1)
 
-    allowed = resized(rollout.allowed, False)
+    allowed = resized(rollout.allowed, 0.0)
     if allowed is not None:
         allowed[..., PAD] |= ~allowed.any(-1)
-    tokens, log_prob = resized(rollout.tokens, PAD), resized(rollout.log_prob, 0.0)
+    tokens, log_prob = resized(rollout.tokens, float(PAD)), resized(rollout.log_prob, 0.0)
     assert tokens is not None
     assert log_prob is not None
     return Rollout(rollout.index, tokens, log_prob, resized(rollout.hidden, 0.0), allowed)

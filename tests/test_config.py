@@ -1,0 +1,70 @@
+import pytest
+
+from freerun.config import bundled, load_tables, resolve, to_toml
+from freerun.constraints.length import Anything, Length
+from freerun.errors import UsageError
+from freerun.methods.teacher_forcing import TeacherForcing
+
+
+def test_every_bundled_config_resolves_and_survives_writing(tmp_path):
+    for name in bundled():
+        config = resolve(load_tables(name))
+        path = tmp_path / f"{name}.toml"
+        path.write_text(to_toml(config.tables()))
+        assert resolve(load_tables(str(path))) == config
+
+
+def test_defaults_fill_what_a_file_leaves_out():
+    config = resolve({})
+    assert config.method == TeacherForcing()
+    assert config.corpus.name == "moses-mini"
+
+
+def test_overrides_are_toml_values_or_plain_strings():
+    tables = load_tables("quickstart", ["method.descent.lr=1e-4", "corpus.name=my file.csv", "run.patience = 3"])
+    config = resolve(tables)
+    assert isinstance(config.method, TeacherForcing)
+    assert config.method.descent.lr == 1e-4
+    assert config.corpus.name == "my file.csv"
+    assert config.run.patience == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("method.n_epoch=3", "did you mean 'n_epochs'"),
+        ("method.descent.lrr=3", "did you mean 'lr'"),
+        ("metod.n_epochs=3", r"did you mean 'method'"),
+        ("method.n_epochs='three'", "must be a number, not 'three'"),
+        ("method.batch_size=1.5", "must be a whole number, not 1.5"),
+        ("corpus.strict='False'", "must be true or false, not 'False'"),
+        ("model.cell='lstmm'", "must be one of 'lstm', 'gru'"),
+        ("method.name='teacher_forcin'", "did you mean 'teacher_forcing'"),
+        ("representation.name='smile'", "did you mean 'smiles'"),
+        ("method", "must be TABLE.KEY=VALUE"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_the_nearest_right_one(override, message):
+    with pytest.raises(UsageError, match=message):
+        resolve(load_tables("quickstart", [override]))
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path):
+    path = tmp_path / "broken.toml"
+    path.write_text("[method\n")
+    with pytest.raises(UsageError, match="cannot read the config"):
+        load_tables(str(path))
+    with pytest.raises(UsageError, match="did you mean 'quickstart'"):
+        load_tables("quikstart")
+
+
+def test_the_constraint_is_the_representations_own_unless_named():
+    def built(table):
+        config = resolve({"representation": {"name": "text"}, "constraint": table})
+        return config.build_constraint(config.build_representation().with_vocab("ab"))
+
+    assert built({"name": "none"}) == Anything(6)
+    assert built({"name": "representation"}) == Anything(6)
+    assert built({"name": "length", "longest": 5}) == Length(6, longest=5)
+    with pytest.raises(UsageError, match="did you mean 'length'"):
+        built({"name": "lenght"})

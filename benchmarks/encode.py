@@ -5,7 +5,7 @@
 FORM is as_written, kekule, selfies or cached; left out, all of them. Each is encoded into an empty folder by a process
 of its own (cached: opened again from where as_written left it). Beside each stands the machine's own limit from the
 same run: reading the same strings and doing nothing with them. Memory is that of the process and all its children,
-sampled ten times a second: resident sets added up (pages that they share counted several times), and proportional sets
+sampled twice a second: resident sets added up (pages that they share counted several times), and proportional sets
 (each page counted once).
 On a machine with other work to do the seconds are too many; `cpu_seconds` over the number of cores is then nearer to
 what an idle one needs.
@@ -100,7 +100,7 @@ def watched(command: list[str], folder: Path) -> dict:
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.1):
+        while not over.wait(0.5):
             for name, now in memory(process.pid).items():
                 peak[name] = max(peak[name], now)
 

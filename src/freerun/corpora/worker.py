@@ -23,8 +23,11 @@ def main() -> None:
     if first is None:
         return
     run = JOBS[first[0]["job"]](first[0]["settings"])
-    while (frame := read_frame(sys.stdin.buffer)) is not None:
-        write_frame(replies, *run(frame[0]["texts"]))
+    try:
+        while (frame := read_frame(sys.stdin.buffer)) is not None:
+            write_frame(replies, *run(frame[0]["texts"]))
+    except BrokenPipeError:
+        os._exit(1)  # the parent is gone: nobody to tell, and closing the pipe would fail once more
 
 
 if __name__ == "__main__":

@@ -10,13 +10,16 @@ import functools
 import importlib.resources
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
+
+from freerun.corpora.workers import n_cpus
 
 N_ACTIVATIONS = 512
 TOKENS = 350  # every string is cut or padded to it; the activations depend on the padding
@@ -36,20 +39,19 @@ class Gaussian:
 def gaussian(strings: Iterable[str], progress: Callable[[int, int], None] | None = None) -> Gaussian:
     """Of canonical SMILES. A repeated string passes the network once and counts as often as it occurs."""
     counts = Counter(strings)
-    total, n = np.zeros(N_ACTIVATIONS), sum(counts.values())
-    products = np.zeros((N_ACTIVATIONS, N_ACTIVATIONS))
+    distinct, n = list(counts), sum(counts.values())
+    total, products = np.zeros(N_ACTIVATIONS), np.zeros((N_ACTIVATIONS, N_ACTIVATIONS))
     origin = np.zeros(0)  # of the first batch; it keeps the products small, so that nothing cancels
-    distinct = list(counts)
-    for at in range(0, len(distinct), BATCH):
-        part = distinct[at : at + BATCH]
-        values = activations(part).astype(np.float64)
-        weights = np.array([counts[string] for string in part], dtype=np.float64)
-        origin = origin if len(origin) else values.mean(axis=0)
-        values -= origin
+    done = 0
+    for rows in _batchwise(distinct):
+        origin = origin if len(origin) else rows.mean(axis=0, dtype=np.float64)
+        values = rows - origin
+        weights = np.array([counts[string] for string in distinct[done : done + len(rows)]], dtype=np.float64)
         total += weights @ values
         products += (values * weights[:, None]).T @ values
+        done += len(rows)
         if progress is not None:
-            progress(at + len(part), len(distinct))
+            progress(done, len(distinct))
     if n < 2:
         nothing = np.full((N_ACTIVATIONS, N_ACTIVATIONS), np.nan)
         return Gaussian(nothing[0], nothing, n)
@@ -71,6 +73,20 @@ def frechet_distance(one: Gaussian, other: Gaussian) -> float:
     shift = one.mean - other.mean
     traces = np.trace(one.covariance) + np.trace(other.covariance)
     return float(shift @ shift + traces - 2 * np.sqrt(np.clip(cross, 0, None)).sum())
+
+
+def _batchwise(strings: Sequence[str]) -> Iterator[Float32[np.ndarray, "batch activations"]]:
+    """Activations of one batch after the other; each core computes a batch by itself, so that none waits for another.
+
+    PyTorch's number of threads is a setting of the process: it is put back at the end.
+    """
+    batches = [strings[at : at + BATCH] for at in range(0, len(strings), BATCH)]
+    n_threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(n_cpus(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(activations, batches)
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def activations(strings: Sequence[str]) -> Float32[np.ndarray, "strings activations"]:

@@ -43,7 +43,8 @@ def moses_measures(
     if not len(valid):
         warnings.warn(f"none of the {len(rows)} samples is a valid molecule: most measures are NaN", stacklevel=2)
     measures = {"valid": ratio(len(valid), len(rows))}
-    measures |= {f"unique@{k}": unique_at(valid.canonical, k) for k in ks}
+    for k in ks:
+        measures[f"unique@{k}"] = unique_at(valid.canonical, k)
     ours = gaussian(valid.canonical, part_of(progress, "ChemNet"))
     for name, reference in (("Test", test), ("TestSF", test_scaffolds)):
         if reference is not None:

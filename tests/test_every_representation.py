@@ -132,6 +132,18 @@ def test_what_is_no_molecule_is_not_valid(representation: AbstractRepresentation
 
 
 @every_chemical
+def test_a_line_that_would_overflow_rdkit_is_refused_or_left_alone(representation: AbstractRepresentation):
+    chain = "C" * 30_000
+    assert not representation.is_valid(chain)
+    if representation == REPRESENTATIONS["smiles"]():
+        assert representation.normalise(chain) == chain, "as written RDKit is not asked"
+    else:
+        with pytest.raises(InvalidSequence, match="5,000 characters at most"):
+            representation.normalise("c1ccccc1" + chain)
+    assert representation.augment(chain, np.random.default_rng(0)) == chain
+
+
+@every_chemical
 @given(data=st.data())
 def test_any_string_is_refused_at_a_position_or_keeps_its_molecule(representation, data: st.DataObject):
     symbols = ["C", "c", "N", "n", "O", "(", ")", "=", "#", "1", "2", "%10", "[nH]", "[C@@H]", "[O-]", "/", "\\", "."]

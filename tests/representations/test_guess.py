@@ -41,3 +41,7 @@ def test_only_the_first_thousand_lines_are_looked_at():
 def test_nothing_cannot_be_guessed_from():
     with pytest.raises(FreerunError, match="no line with anything on it"):
         guess_representation(["", " "])
+
+
+def test_a_line_without_end_is_no_molecule():
+    assert guess_representation(["C" * 100_000])[0] == Text()

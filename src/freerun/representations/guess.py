@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from freerun.chemistry import parse
 from freerun.errors import FreerunError
 from freerun.representations.base import AbstractRepresentation
+from freerun.representations.molecules import is_molecule
 from freerun.representations.smiles import Smiles
 from freerun.representations.text import Text
 
@@ -28,7 +28,7 @@ def guess_representation(lines: Sequence[str]) -> tuple[AbstractRepresentation, 
     seen = [line.strip() for line in lines[:N_LINES] if line.strip()]
     if not seen:
         raise FreerunError("no representation can be chosen: there is no line with anything on it")
-    share = sum(" " not in line and parse(line) is not None for line in seen) / len(seen)
+    share = sum(" " not in line and is_molecule(line) for line in seen) / len(seen)
     parse_as = f"{100 * share:.1f} % of the first {len(seen):,} lines parse as molecules"
     if share >= MOLECULES:
         return Smiles(), f"smiles: {parse_as}"

@@ -9,11 +9,22 @@ from freerun.errors import InvalidSequence
 from freerun.representations.smiles_syntax import TOKEN
 
 STEREO = frozenset("@/\\")
+LONGEST = 5_000  # characters: RDKit follows a chain by recursion, and one of 20,000 atoms overflows its stack
+
+
+def refuse_long(text: str) -> None:
+    """Raises InvalidSequence before RDKit, given too long a chain, ends the process."""
+    if len(text) > LONGEST:
+        raise InvalidSequence(text, LONGEST, f"RDKit is asked about {LONGEST:,} characters at most (cut the line here)")
+
+
+def is_molecule(text: str) -> bool:
+    return len(text) <= LONGEST and parse(text) is not None
 
 
 def rewritten(text: str, rng: np.random.Generator, *, kekule: bool) -> str:
     """A random SMILES of the same molecule, stereo kept; the text itself where RDKit cannot read it."""
-    molecule = parse(text)
+    molecule = parse(text) if len(text) <= LONGEST else None
     if molecule is None:
         return text
     if kekule:

@@ -16,7 +16,14 @@ import selfies
 from freerun.chemistry import canonical, parse
 from freerun.errors import InvalidSequence
 from freerun.representations.base import AbstractRepresentation
-from freerun.representations.molecules import atom_position, objection, rewritten, unsanitized
+from freerun.representations.molecules import (
+    atom_position,
+    is_molecule,
+    objection,
+    refuse_long,
+    rewritten,
+    unsanitized,
+)
 from freerun.representations.smiles_syntax import tokens_of
 
 SYMBOL = re.compile(r"\[[^\]]*\]|\.")
@@ -62,7 +69,7 @@ class Selfies(AbstractRepresentation):
             return str(selfies.decoder("".join(tokens)))
 
     def is_valid(self, text: str) -> bool:
-        return parse(text) is not None
+        return is_molecule(text)
 
     def augment(self, text: str, rng: np.random.Generator) -> str:
         return rewritten(text.strip(), rng, kekule=False)
@@ -71,6 +78,7 @@ class Selfies(AbstractRepresentation):
         """The SELFIES, and the SMILES that it decodes to."""
         text = text.strip()
         tokens_of(text)
+        refuse_long(text)
         with bonds_allowed(self.constraints):
             try:
                 written = str(selfies.encoder(text))

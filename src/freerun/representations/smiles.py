@@ -9,7 +9,7 @@ import numpy as np
 from freerun.chemistry import canonical, parse, rdkit
 from freerun.errors import InvalidSequence
 from freerun.representations.base import AbstractRepresentation
-from freerun.representations.molecules import objection, rewritten
+from freerun.representations.molecules import is_molecule, objection, refuse_long, rewritten
 from freerun.representations.smiles_syntax import AROMATIC_TOKEN, TOKEN, tokens_of
 
 
@@ -61,7 +61,7 @@ class Smiles(AbstractRepresentation):
         return "".join(tokens)
 
     def is_valid(self, text: str) -> bool:
-        return parse(text) is not None
+        return is_molecule(text)
 
     def augment(self, text: str, rng: np.random.Generator) -> str:
         return rewritten(text.strip(), rng, kekule=self.kekule)
@@ -73,6 +73,7 @@ def kekulized(text: str) -> str:
     Raises:
         InvalidSequence: If RDKit reads no molecule, or another one from the Kekule form.
     """
+    refuse_long(text)
     molecule = parse(text)
     if molecule is None:
         raise objection(text)

@@ -35,7 +35,8 @@ def test_odd_molecules_are_drawn(smiles):
         ("CN(C)(C)(C)C", "N with 5 bonds (atom 2)"),
         ("c1cccc1", "aromatic ring that has no alternating bonds"),
         ("<script>", "'<' is no character of SMILES"),
-        ("CXC", "not SMILES"),
+        ("C==CC", "a symbol out of place"),
+        ("CXC", "a symbol out of place"),
     ],
 )
 def test_what_is_no_molecule_gives_its_reason(smiles, reason):

@@ -105,7 +105,8 @@ def temperature_panels(runs: Sequence[Run]) -> list[Panel]:
             for key, dashes in (("valid", "-"), ("unique", DASHED)):
                 x, y = column(run.temperatures, "temperature", key)
                 axes.plot(x, y, color=COLOURS[colour_of(i)], linestyle=dashes, marker="o", markersize=3.5)
-        axes.set_ylim(min(axes.get_ylim()[0], 0.9), 1.005)
+        low = min(axes.get_ylim()[0], 0.9)
+        axes.set_ylim(low, 1 + 0.03 * (1 - low))
 
     colour = colour_of(0) if len(runs) == 1 else "quiet"
     keys = (Key("valid", colour), Key("unique", colour, "dash"), *run_keys(runs))

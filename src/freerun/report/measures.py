@@ -141,7 +141,9 @@ def _remarks(runs: Sequence[Run], published: Sequence[tuple[str, str, dict]]) ->
         n, against = run.measures.get("n"), run.measures.get("against")
         remarks.append(f"{who}{number(n)} samples{', ' + how if how else ''}; measured against {against}.")
     if any(run.measures.get("corpus") for run in runs):
-        remarks.append("Training set: as many strings of it, measured alike; a perfect model would score the same.")
+        remarks.append(
+            "Training set: as many strings of it, measured alike: the score of perfect imitation, whose novelty is 0."
+        )
     for rows, source, needed in ((PUBLISHED, SOURCE, "moses"), (TEXT_PUBLISHED, TEXT_SOURCE, "coco")):
         if any(name in rows for name, _, _ in published):
             remarks.append(f"Published: {source}.")

@@ -133,4 +133,4 @@ def _syntax_problem(smiles: str) -> str:
     still_open = sorted({label for label in labels if labels.count(label) % 2})
     if still_open:
         return f"ring {still_open[0].removeprefix('%')} left open"
-    return "not SMILES"
+    return "a symbol out of place"

@@ -31,7 +31,7 @@ LIGHT = {
     "paper": "#ffffff",
     "corpus": "#a9adb0",
     "s1": "#0b6e8a",
-    "s2": "#c2571a",
+    "s2": "#b44d12",
     "s3": "#5f4b9b",
     "s4": "#4b7a1f",
     "s5": "#b03a64",

@@ -1,6 +1,4 @@
 """What a person sees while it works: a line with rate and time left, rewritten on a terminal. All on stderr."""
-stderr.
-"""
 
 import sys
 import time

@@ -13,9 +13,12 @@ def rdkit() -> Any:
     return Chem
 
 
+LONGEST = 5_000  # characters; a chain of 20,000 atoms overflows RDKit's stack and ends the process
+
+
 def parse(smiles: str) -> Any | None:
-    """The sanitised molecule, or None for what is not one (the empty string included)."""
-    return rdkit().MolFromSmiles(smiles) if smiles else None
+    """The sanitised molecule, or None for what is not one: the empty string, and any longer than `LONGEST`."""
+    return rdkit().MolFromSmiles(smiles) if 0 < len(smiles) <= LONGEST else None
 
 
 def canonical(smiles: str) -> str | None:

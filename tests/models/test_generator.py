@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -71,13 +73,28 @@ def test_states_of_a_batch_are_those_of_its_rows():
     torch.testing.assert_close(state[1:].h, alone.h)
 
 
-def test_a_changed_weight_is_seen_by_the_next_step_in_bfloat16():
+def test_weights_changed_by_the_fused_optimiser_are_seen_in_bfloat16():
     network = build({}, torch.bfloat16)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.1, fused=True)
     with torch.no_grad():
-        before, _ = network.step(torch.tensor([4]), network.start(1))
-        network.recurrent.layers.weight_ih_l0.mul_(3)
-        after, _ = network.step(torch.tensor([4]), network.start(1))
+        before, _ = network(TOKENS)
+    network(TOKENS)[0].sum().backward()
+    optimiser.step()
+    with torch.no_grad():
+        after, _ = network(TOKENS)
+        fresh = copy.deepcopy(network)
+        torch.testing.assert_close(after, fresh(TOKENS)[0], rtol=0, atol=0)
     assert not torch.equal(before, after)
+
+
+def test_a_frozen_network_gives_the_same_numbers_and_does_not_follow_later_changes():
+    network = build({"n_layers": 2}, torch.bfloat16)
+    frozen = network.frozen()
+    with torch.no_grad():
+        assert torch.equal(frozen(TOKENS)[0], network(TOKENS)[0])
+        assert frozen.start(1).h.dtype == torch.float32
+        network.recurrent.layers.weight_ih_l0.mul_(3)
+        assert not torch.equal(frozen(TOKENS)[0], network(TOKENS)[0])
 
 
 def test_a_context_of_the_wrong_width_is_refused():

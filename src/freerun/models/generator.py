@@ -1,5 +1,6 @@
 """The recurrent generator: p(y_t | y_1 .. y_{t-1}) of every token, by one network that runs free or under a teacher."""
 
+import copy
 import dataclasses
 
 import torch
@@ -63,6 +64,14 @@ class Generator(nn.Module):
         if tied:
             nn.init.normal_(self.embedding.weight, std=d_embedding**-0.5)
             self.output.weight = self.embedding.weight
+
+    def frozen(self) -> "Generator":
+        """The network as it is now, for many steps without a gradient: the recurrent weights are cast once, not each step."""
+        if self.recurrent.compute_dtype == torch.float32 or self.embedding.weight.device.type != "cpu":
+            return self
+        network = copy.deepcopy(self)
+        network.recurrent.layers.to(self.recurrent.compute_dtype)
+        return network.eval()
 
     def start(self, n: int, context: Float[Tensor, "batch context"] | None = None) -> GeneratorState:
         """The state before the first token.

@@ -40,10 +40,11 @@ class Recurrent(nn.Module):
             d_in, d_hidden, n_layers, batch_first=True, dropout=dropout if n_layers > 1 else 0.0
         )
         self.has_cell = cell == "lstm"
-        self._cast: tuple[tuple[int, ...], list[Tensor]] = ((), [])
 
     def start(self, n: int) -> tuple[Float[Tensor, "batch layers hidden"], Float[Tensor, "batch layers hidden"] | None]:
-        h = self.layers.all_weights[0][0].new_zeros(n, self.n_layers, self.layers.hidden_size)
+        weight = self.layers.all_weights[0][0]
+        dtype = torch.promote_types(weight.dtype, torch.float32)  # states are float32 also where weights are frozen
+        h = torch.zeros(n, self.n_layers, self.layers.hidden_size, dtype=dtype, device=weight.device)
         return h, h.clone() if self.has_cell else None
 
     def forward(
@@ -68,7 +69,7 @@ class Recurrent(nn.Module):
             return out, last.transpose(0, 1), cell.transpose(0, 1)
 
     def _loop(self, x: Tensor, h: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        weights = self._cast_weights()
+        weights = [weight.to(self.compute_dtype) for layer in self.layers.all_weights for weight in layer]
         steps = x.to(self.compute_dtype).transpose(0, 1)  # (time, batch, inputs)
         last_h, last_c = [], []
         for layer in range(self.n_layers):
@@ -87,16 +88,6 @@ class Recurrent(nn.Module):
             torch.stack(last_h, 1),
             torch.stack(last_c, 1) if self.has_cell else None,
         )
-
-    def _cast_weights(self) -> list[Tensor]:
-        """The weights in the dtype of the products; without gradients the copies are kept until a weight changes."""
-        weights = [weight for layer in self.layers.all_weights for weight in layer]
-        if torch.is_grad_enabled():
-            return [weight.to(self.compute_dtype) for weight in weights]
-        versions = tuple(weight._version for weight in weights) + tuple(id(weight) for weight in weights)
-        if versions != self._cast[0]:
-            self._cast = (versions, [weight.detach().to(self.compute_dtype) for weight in weights])
-        return self._cast[1]
 
 
 def _lstm_layer(

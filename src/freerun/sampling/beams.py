@@ -97,9 +97,10 @@ class BeamSearch:
         if k < 1:
             raise ValueError(f"a beam of {k} holds nothing; it must be at least 1")
         self.generator.eval()
-        front = self._open(prefix, context)
+        search = dataclasses.replace(self, generator=self.generator.frozen())
+        front = search._open(prefix, context)
         while bool(((front.last != EOS) & (front.last != PAD)).any()):
-            front = self._longer(front, k)
+            front = search._longer(front, k)
         front = front[front.score.argsort(descending=True, stable=True)]
         width = int((front.tokens != PAD).sum(1).max())
         return Beams(front.tokens[:, :width], front.log_prob, front.score)

@@ -106,17 +106,18 @@ class FreeRun:
     def stream(self, n: int, first: int = 0) -> Iterator[Rollout]:
         """The same, a few at a time, in the order in which they end."""
         self.generator.eval()
+        run = dataclasses.replace(self, generator=self.generator.frozen())
         following, last = first + min(n, self.batch_size), first + n
-        desk = self._open(torch.arange(first, following))
+        desk = run._open(torch.arange(first, following))
         while len(desk):
-            desk = self._step(desk)
+            desk = run._step(desk)
             ended = desk.allowed[:, PAD].nonzero()[:, 0]
             if len(ended) == 0 or (following == last and 4 * len(ended) < len(desk)):
                 continue  # dropping rows copies the states of the others: worth it for a quarter of them
             yield _trimmed(desk.written[ended])
             n_new = min(len(ended), last - following)
             if n_new:
-                desk.put(ended[:n_new], self._open(torch.arange(following, following + n_new)))
+                desk.put(ended[:n_new], run._open(torch.arange(following, following + n_new)))
                 following += n_new
             if n_new < len(ended):
                 stays = torch.ones(len(desk), dtype=torch.bool, device=ended.device)

@@ -1,0 +1,133 @@
+"""From runs to strings and files, on a run that was trained for a second on molecules."""
+
+import csv
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from freerun import api, outputs, samples
+from freerun.chemistry import canonical, rdkit
+from freerun.errors import UsageError
+from freerun.evaluation import training_strings
+from freerun.samples import Wanted, draw
+from freerun.sampling.decoding import Decoding
+from freerun.trained import Trained
+
+SMILES = ["CCO", "CCN", "CCC", "c1ccccc1", "CC(=O)O", "CCOC", "CNC", "OCC", "CC(C)O", "CCCl"] * 6
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("samples")
+    (folder / "corpus.smi").write_text("\n".join(SMILES) + "\n")
+    settings = ["method.n_steps=120", "method.batch_size=16", "model.d_hidden=24", "method.descent.lr=0.01"]
+    run = api.train(corpus=folder / "corpus.smi", out=folder / "run", overrides=settings)
+    return Trained.load(run.folder)
+
+
+def drawn(trained: Trained, wanted: Wanted) -> list[samples.Sample]:
+    return [sample for piece in draw(trained, wanted) for sample in piece]
+
+
+def test_a_sample_says_its_canonical_form_and_its_likelihood(trained):
+    for sample in drawn(trained, Wanted(60)):
+        assert sample.valid == (canonical(sample.raw) is not None)
+        assert sample.string == (canonical(sample.raw) or sample.raw)
+        assert sample.log_prob <= 0
+
+
+def test_the_likelihood_is_the_models_own_whatever_the_decoding(trained):
+    plain = {sample.raw: sample.log_prob for sample in drawn(trained, Wanted(300))}
+    others = [
+        Wanted(100, decoding=Decoding(temperature=0.7)),
+        Wanted(100, decoding=Decoding(top_k=3)),
+        Wanted(20, beam=20),
+        Wanted(20, unique=True),
+        Wanted(20, prefix="CC"),
+    ]
+    for wanted in others:
+        common = [sample for sample in drawn(trained, wanted) if sample.raw in plain]
+        assert common
+        for sample in common:
+            assert sample.log_prob == pytest.approx(plain[sample.raw], abs=1e-4)
+
+
+def test_unique_lines_are_unique_and_as_many_as_asked_for(trained):
+    found = drawn(trained, Wanted(100, unique=True))
+    assert len({sample.string for sample in found}) == 100
+
+
+def test_unique_raw_strings_may_name_a_molecule_twice(trained):
+    found = drawn(trained, Wanted(150, unique=True, raw=True))
+    assert len({sample.raw for sample in found}) == 150
+
+
+def test_a_language_that_is_exhausted_is_said(trained):
+    said: list[str] = []
+    found = [s for piece in draw(trained, Wanted(5000, unique=True, max_length=1), said.append) for s in piece]
+    assert len(found) == len(trained.representation.vocab) - 4 + 1
+    assert "there are no more different ones" in said[-1]
+
+
+def test_valid_only_and_novel_go_on_until_there_are_enough(trained):
+    found = drawn(trained, Wanted(40, valid_only=True, is_known=training_strings(trained)))
+    assert len(found) == 40
+    assert all(sample.valid and sample.string not in SMILES for sample in found)
+
+
+def test_greedy_is_one_string_and_beams_are_in_order(trained):
+    assert len(drawn(trained, Wanted(5, decoding=Decoding(greedy=True)))) == 1
+    scores = [sample.log_prob for sample in drawn(trained, Wanted(10, beam=10))]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_every_string_begins_with_the_prefix(trained):
+    assert all(sample.raw.startswith("CC(") for sample in drawn(trained, Wanted(30, prefix="CC(")))
+    with pytest.raises(UsageError, match="leaves no room"):
+        drawn(trained, Wanted(5, prefix="CC(", max_length=2))
+
+
+def test_an_unconstrained_sample_of_the_plain_constraint_is_the_same(trained):
+    assert drawn(trained, Wanted(20, constrained=False)) == drawn(trained, Wanted(20))
+
+
+def test_contradicting_options_are_refused(trained):
+    with pytest.raises(UsageError, match="cannot be combined"):
+        drawn(trained, Wanted(5, unique=True, beam=3))
+
+
+def written(trained: Trained, path: Path, **options) -> dict[str, int]:
+    return outputs.write_samples(draw(trained, Wanted(50)), str(path), **options)
+
+
+def test_every_form_of_file_holds_every_sample(trained, tmp_path):
+    expected = drawn(trained, Wanted(50))
+    strings = [sample.string for sample in expected]
+    written(trained, tmp_path / "a.smi")
+    assert (tmp_path / "a.smi").read_text().splitlines() == strings
+    written(trained, tmp_path / "raw.txt", raw=True)
+    assert (tmp_path / "raw.txt").read_text().splitlines() == [sample.raw for sample in expected]
+    for name, delimiter in (("a.csv", ","), ("a.tsv", "\t")):
+        written(trained, tmp_path / name)
+        with open(tmp_path / name, newline="") as file:
+            rows = list(csv.DictReader(file, delimiter=delimiter))
+        assert [row["string"] for row in rows] == strings
+        assert [row["valid"] == "true" for row in rows] == [sample.valid for sample in expected]
+    written(trained, tmp_path / "a.parquet")
+    table = pyarrow.parquet.read_table(tmp_path / "a.parquet").to_pylist()
+    assert [row["string"] for row in table] == strings
+    counts = written(trained, tmp_path / "a.sdf")
+    molecules = list(rdkit().SDMolSupplier(str(tmp_path / "a.sdf")))
+    assert [rdkit().MolToSmiles(molecule) for molecule in molecules] == [s.string for s in expected if s.valid]
+    assert counts["written"] == len(molecules)
+    assert counts["drawn"] == 50
+
+
+def test_an_unknown_suffix_is_refused(trained, tmp_path):
+    with pytest.raises(UsageError, match="unknown suffix '.doc'"):
+        written(trained, tmp_path / "a.doc")
+
+
+def test_line_breaks_inside_a_string_do_not_make_lines():
+    assert outputs.one_line("a\r\nb") == "a\\r\\nb"

@@ -16,6 +16,7 @@ def test_time_and_speed_are_told(fake_run):
     assert facts["speed"] == "40,000 tokens/s"
     assert facts["device"] == "cpu float32"
     assert facts["steps"] == "3,000"
+    assert facts["vocabulary"].startswith("20 tokens: <pad> <bos> <eos> <unk> C c N O ")
     assert facts["corpus \u00b7 n train"] == "20,000"
 
 

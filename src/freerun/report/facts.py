@@ -51,7 +51,9 @@ def _column(run: Run) -> dict[str, str]:
     column = {
         "status": text(facts.get("ended") or facts.get("status", "")),
         "representation": text(representation.get("name", "")),
-        "vocabulary": f"{len(vocab):,} tokens" if isinstance(vocab, list) else "",
+        "vocabulary": text(f"{len(vocab):,} tokens: {' '.join(map(str, vocab[:100]))}")
+        if isinstance(vocab, list)
+        else "",
         "longest string": f"{text(facts['budget'])} tokens, its end included" if "budget" in facts else "",
         "method": text(_name(run.config.get("method"))),
         "steps": f"{np.nanmax(steps):,.0f}" if np.isfinite(steps).any() else "",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from freerun.report.figures import DASHED, colour_of, named, run_keys
 from freerun.report.folder import Run
@@ -79,6 +80,7 @@ def _panel(
     def plot(axes: Axes) -> None:
         if level is not None:
             axes.axhline(level, color=COLOURS["quiet"], linestyle=DASHED, linewidth=1)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         for i, (x, y, error, *others) in enumerate(curves):
             colour = COLOURS[colour_of(i)]
             band = BANDS * np.nan_to_num(error)
@@ -93,7 +95,7 @@ def _panel(
     if beside:
         colour = colour_of(0) if len(runs) == 1 else "quiet"
         keys = (Key("one wrong token", colour), Key("unharmed", colour, "dash"), *keys)
-    found = named(runs, [_extremes(curve, columns[1]) if len(curve[0]) else "" for curve in curves])
+    found = named(runs, [_extremes(curve, labels[1]) if len(curve[0]) else "" for curve in curves])
     return Panel(title, draw(plot, *labels, LARGE), f"{title} {found}.", f"{reading} Here: {found}.", keys)
 
 
@@ -111,5 +113,4 @@ def _curve(run: Run, table: str, columns: Sequence[str]) -> list[np.ndarray]:
 def _extremes(curve: list[np.ndarray], name: str) -> str:
     x, y = curve[0], curve[1]
     low, high = y.argmin(), y.argmax()
-    name = name.replace("_", " ")
     return f"{name} from {y[low]:.3g} (at {x[low]:g}) to {y[high]:.3g} (at {x[high]:g})"

@@ -29,6 +29,8 @@ MEANING = {
     "Novelty": ("not in the training set", 1),
     "BLEU-": ("{n}-grams shared with held-out sentences", 1),
     "self-BLEU-": ("{n}-grams shared among its own sentences", -1),
+    "uniqueness": ("different ones of all", 1),
+    "novelty": ("not in the training set", 1),
     "distinct-": ("different {n}-grams over all", 1),
 }
 
@@ -142,7 +144,7 @@ def _remarks(runs: Sequence[Run], published: Sequence[tuple[str, str, dict]]) ->
         remarks.append(f"{who}{number(n)} samples{', ' + how if how else ''}; measured against {against}.")
     if any(run.measures.get("corpus") for run in runs):
         remarks.append(
-            "Training set: as many strings of it, measured alike: the score of perfect imitation, whose novelty is 0."
+            "Training set: as many strings of it, measured alike: the score of perfect imitation, novelty aside."
         )
     for rows, source, needed in ((PUBLISHED, SOURCE, "moses"), (TEXT_PUBLISHED, TEXT_SOURCE, "coco")):
         if any(name in rows for name, _, _ in published):

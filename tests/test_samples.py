@@ -125,7 +125,7 @@ def test_every_form_of_file_holds_every_sample(trained, tmp_path):
 
 
 def test_an_unknown_suffix_is_refused(trained, tmp_path):
-    with pytest.raises(UsageError, match="unknown suffix '.doc'"):
+    with pytest.raises(UsageError, match="unknown suffix"):
         written(trained, tmp_path / "a.doc")
 
 

@@ -24,6 +24,7 @@ from freerun.trained import compute_dtype, describe, find_device, grown, put_wei
 
 Notify = Callable[[str], None]
 N_LOOKED_AT = 1000  # lines from which the representation is chosen
+N_REFUSALS_TOLD = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +89,8 @@ def prepare(config: Config, folder: RunFolder, notify: Notify) -> Prepared:
     Raises:
         UsageError: If the corpus is empty, or none of its lines can be read.
     """
+    device = find_device(config.run.device)
+    dtype = compute_dtype(config.run.precision, device)
     corpus = _open(config)
     lender = RunFolder.found(config.run.init) if config.run.init else None
     config, unfitted = _representation(config, corpus, lender, notify)
@@ -96,8 +99,6 @@ def prepare(config: Config, folder: RunFolder, notify: Notify) -> Prepared:
         raise UsageError(f"{config.corpus.name} holds no usable line for training: {train.refusals or 'it is empty'}")
     representation = _fitted(unfitted, lender, train, valid, notify)
     budget = _budget(config, lender, train, valid)
-    device = find_device(config.run.device)
-    dtype = compute_dtype(config.run.precision, device)
     n_batches = Batches(train, representation, config.method.batch_size, max_tokens=budget).n_batches
     n_parameters = sum(p.numel() for p in config.model.build(len(representation.vocab), dtype).parameters())
     write_text(folder.config, _toml(config))
@@ -181,12 +182,26 @@ def _encoded(
     config: Config, corpus: Corpus, representation: AbstractRepresentation, notify: Notify
 ) -> tuple[EncodedSplit, EncodedSplit | None]:
     train = encode_split(corpus, "train", representation, strict=config.corpus.strict)
-    if train.refusals.count:
-        notify(str(train.refusals))
+    _tell_refusals(train, notify)
     if "valid" not in corpus.splits:
         return train, None
-    valid = encode_split(corpus, "valid", representation, strict=config.corpus.strict)
+    try:
+        valid = encode_split(corpus, "valid", representation, strict=config.corpus.strict)
+    except FreerunError:
+        if config.corpus.strict:
+            raise
+        return train, None  # every held-out line was refused: those of the training split are told already
+    _tell_refusals(valid, notify)
     return train, valid if len(valid) else None
+
+
+def _tell_refusals(split: EncodedSplit, notify: Notify) -> None:
+    """How many lines were skipped, and why the first of them were."""
+    if split.refusals.count:
+        lines = "lines are" if split.refusals.count > 1 else "line is"
+        notify(f"{split.refusals.count:,} {lines} skipped:")
+        for example in split.refusals.examples[:N_REFUSALS_TOLD]:
+            notify(f"  {example}")
 
 
 def _fitted(

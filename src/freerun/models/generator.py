@@ -66,7 +66,7 @@ class Generator(nn.Module):
             self.output.weight = self.embedding.weight
 
     def frozen(self) -> "Generator":
-        """The network as it is now, for many steps without a gradient: the recurrent weights are cast once, not each step."""
+        """The network as it is now, for many steps without a gradient: its weights are cast once, not each step."""
         if self.recurrent.compute_dtype == torch.float32 or self.embedding.weight.device.type != "cpu":
             return self
         network = copy.deepcopy(self)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from freerun.chemistry import LONGEST
 from freerun.corpora import encode, workers
 from freerun.corpora.corpus import open_corpus
 from freerun.corpora.encode import encode_split, encode_texts, fit
-from freerun.corpora.standardize import MAX_SMILES
 from freerun.errors import FreerunError
 from freerun.representations.smiles import Smiles
 from freerun.representations.text import Text
@@ -105,7 +105,7 @@ def test_chunks_do_not_show(write, cache, tmp_path, monkeypatch):
 
 
 def test_a_monstrous_molecule_is_refused_before_rdkit_sees_it():
-    reply, _ = encode_texts(Smiles(), ["C" * (MAX_SMILES + 1), "C"])
+    reply, _ = encode_texts(Smiles(), ["C" * (LONGEST + 1), "C"])
     assert [index for index, _, _ in reply["refused"]] == [0]
 
 

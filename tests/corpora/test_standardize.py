@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from freerun.chemistry import LONGEST
 from freerun.corpora.corpus import open_corpus
 from freerun.corpora.reading import Reading
-from freerun.corpora.standardize import MAX_SMILES, RULES, parent
+from freerun.corpora.standardize import RULES, parent
 
 EVERYTHING = "train+valid+test"
 
@@ -26,7 +27,7 @@ def test_the_parent_of_a_molecule(smiles, expected, rules):
     assert parent(expected) == (expected, [])
 
 
-@pytest.mark.parametrize("text", ["", "C1CC", "hello", "C" * (MAX_SMILES + 1)])
+@pytest.mark.parametrize("text", ["", "C1CC", "hello", "C" * (LONGEST + 1)])
 def test_what_is_no_molecule_has_no_parent(text):
     with pytest.raises(ValueError):
         parent(text)

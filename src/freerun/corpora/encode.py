@@ -10,9 +10,9 @@ from typing import IO
 
 import numpy as np
 
+from freerun.chemistry import LONGEST
 from freerun.corpora.corpus import Corpus
 from freerun.corpora.reading import Reading, Refusals, refuse
-from freerun.corpora.standardize import MAX_SMILES
 from freerun.corpora.store import (
     EncodedSplit,
     alphabet_counts,
@@ -92,15 +92,9 @@ def encode_texts(representation: AbstractRepresentation, texts: list[str]) -> Re
     """
     alphabet: dict[str, int] = collections.defaultdict(lambda: len(alphabet))
     ids, lengths, refused = array.array("I"), array.array("i"), []
-    longest = MAX_SMILES if representation.is_chemical else None
     for index, text in enumerate(texts):
         try:
-            if longest and len(text) > longest:
-                reason = f"longer than {longest:,} characters, too long for a molecule"
-                raise InvalidSequence(text, longest, reason)
-            tokens = representation.tokenize(text)
-            if not tokens:
-                raise InvalidSequence(text, 0, "no tokens")
+            tokens = tokens_of(representation, text)
         except InvalidSequence as error:
             refused.append([index, error.position, error.reason])
             lengths.append(-1)
@@ -108,6 +102,20 @@ def encode_texts(representation: AbstractRepresentation, texts: list[str]) -> Re
         ids.extend([alphabet[token] for token in tokens])
         lengths.append(len(tokens))
     return {"tokens": list(alphabet), "refused": refused}, lengths.tobytes() + ids.tobytes()
+
+
+def tokens_of(representation: AbstractRepresentation, text: str) -> list[str]:
+    """At least one token.
+
+    Raises:
+        InvalidSequence: If there is none, if the text is malformed, or too long for the molecule it should be.
+    """
+    if representation.is_chemical and len(text) > LONGEST:
+        raise InvalidSequence(text, LONGEST, f"longer than {LONGEST:,} characters, too long for a molecule")
+    tokens = representation.tokenize(text)
+    if not tokens:
+        raise InvalidSequence(text, 0, "no tokens")
+    return tokens
 
 
 def _job(representation: AbstractRepresentation) -> Job:

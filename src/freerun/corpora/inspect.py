@@ -11,8 +11,8 @@ import numpy as np
 
 from freerun.corpora import values
 from freerun.corpora.corpus import Corpus, open_corpus
+from freerun.corpora.encode import tokens_of
 from freerun.corpora.reading import Reading, Refusals, refuse
-from freerun.corpora.standardize import MAX_SMILES
 from freerun.errors import InvalidSequence
 from freerun.representations import guess_representation
 from freerun.representations.base import AbstractRepresentation
@@ -159,9 +159,7 @@ class _Inspector:
     def _tokenize(self, line: int, text: str) -> None:
         self._n_tokenized += 1
         try:
-            if self._representation.is_chemical and len(text) > MAX_SMILES:
-                raise InvalidSequence(text, MAX_SMILES, f"longer than {MAX_SMILES:,} characters")
-            tokens = self._representation.tokenize(text)
+            tokens = tokens_of(self._representation, text)
         except InvalidSequence as error:
             self._reading.refused(refuse(line, self._corpus.name, error.position, error.reason, text))
             return

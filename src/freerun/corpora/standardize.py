@@ -13,16 +13,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from freerun.chemistry import rdkit
+from freerun.chemistry import LONGEST, parse, rdkit
 from freerun.corpora import values
 from freerun.corpora.containers import File
 from freerun.corpora.lines import AbstractReader, Record
 from freerun.corpora.reading import Reading, Refusal, refuse
 from freerun.corpora.workers import Job, chunked, map_chunks
 from freerun.files import cache_folder, sha256, write_json, written_aside
-
-MAX_SMILES = 5_000
-"""RDKit's recursion overflows the stack on chains of some ten thousand atoms, and takes the whole process with it."""
 
 RULES = ("smaller fragments removed", "charges neutralised", "written anew", "merged with an equal one")
 
@@ -54,12 +51,10 @@ def parent(smiles: str) -> tuple[str, list[str]]:
     Raises:
         ValueError: If it is no molecule.
     """
-    if len(smiles) > MAX_SMILES:
-        raise ValueError(f"longer than {MAX_SMILES:,} characters, too long for a molecule")
     chooser, uncharger = _tools()
-    molecule = rdkit().MolFromSmiles(smiles)
+    molecule = parse(smiles)
     if molecule is None or not molecule.GetNumAtoms():
-        raise ValueError("RDKit reads no molecule")
+        raise ValueError("RDKit reads no molecule" if len(smiles) <= LONGEST else f"longer than {LONGEST:,} characters")
     touched = []
     if "." in smiles:
         largest = chooser.choose(molecule)
@@ -74,7 +69,7 @@ def parent(smiles: str) -> tuple[str, list[str]]:
     result = rdkit().MolToSmiles(molecule)
     if result != smiles and not touched:
         touched.append(RULES[2])
-    if rdkit().MolFromSmiles(result) is None:
+    if parse(result) is None:
         raise ValueError("its parent is no molecule")
     return result, touched
 

@@ -1,6 +1,7 @@
 """Properties that hold for each constraint, run through the dict."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -27,7 +28,8 @@ def test_every_constraint_has_a_world():
 @pytest.fixture(params=CASES, ids=str)
 def constraint(request):
     name, settings = request.param
-    return CONSTRAINTS[name](n_vocab=N_VOCAB, **settings)
+    kind: Any = CONSTRAINTS[name]
+    return kind(n_vocab=N_VOCAB, **settings)
 
 
 def generator(bias: float = 0.0) -> Generator:
@@ -41,7 +43,8 @@ def generator(bias: float = 0.0) -> Generator:
 
 def sequences(constraint, budget: int) -> list[tuple[int, ...]]:
     """Every string that the masks allow, by walking them."""
-    found, fronts = [], [((), constraint.start(1, budget))]
+    found: list[tuple[int, ...]] = []
+    fronts: list[tuple[tuple[int, ...], Any]] = [((), constraint.start(1, budget))]
     while fronts:
         written, state = fronts.pop()
         allowed = constraint.allowed(state)[0]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from freerun.constraints.base import PAD
 from freerun.corpora.corpus import Corpus, open_corpus
+from freerun.corpora.encode import encode_split
 from freerun.corpora.sources import SOURCES
 from freerun.corpora.store import EncodedSplit
 from freerun.errors import UsageError
@@ -116,7 +117,8 @@ def evaluate_strings(
     strings = list(strings)
     if not strings:
         raise UsageError("there is no string to evaluate: the input is empty")
-    ours = SUITES[suite](strings, Against.named(against, column), (1_000, 10_000), progress)
+    ks = tuple(k for k in (1_000, 10_000) if k <= len(strings)) or (len(strings),)
+    ours = SUITES[suite](strings, Against.named(against, column), ks, progress)
     return {"suite": suite, "n": len(strings), "against": against, "ours": ours, "created": _now()}
 
 
@@ -154,9 +156,12 @@ class Examination:
 
     @functools.cached_property
     def splits(self) -> tuple[EncodedSplit, EncodedSplit]:
-        """The run's training split, and its validation split (or, without one, the training split again)."""
+        """The run's training split, and the sequences held out of it (or, without any, the training split again)."""
         prepared = reopen(self.folder, lambda _: None)
-        return prepared.train, prepared.valid or prepared.train
+        held_out = [split for split in ("valid", "test") if split in prepared.corpus.splits]
+        if not held_out or prepared.valid is None:
+            return prepared.train, prepared.train
+        return prepared.train, encode_split(prepared.corpus, "+".join(held_out), self.trained.representation)
 
     @functools.cached_property
     def yardstick(self) -> Against:
@@ -189,8 +194,10 @@ class Examination:
             "created": _now(),
         }
         write_json(self.folder.path / "measures.json", measures)
+        properties = {"length": {"ours": _lengths(strings), "corpus": _lengths(theirs)}}
         if isinstance(ours, Molecules):
-            write_json(self.folder.path / "properties.json", _properties(ours, molecules(theirs)))
+            properties = _properties(ours, molecules(theirs)) | properties
+        write_json(self.folder.path / "properties.json", properties)
         return measures
 
     def _corpus_sample(self) -> list[str]:
@@ -286,6 +293,11 @@ def _properties(ours: Molecules, theirs: Molecules) -> dict[str, dict[str, list[
     }
 
 
+def _lengths(strings: Sequence[str]) -> list[float]:
+    """Characters of each string."""
+    return [float(len(text)) for text in strings[:N_DRAWN_VALUES]]
+
+
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
@@ -316,8 +328,24 @@ def read_lines(path: str) -> Iterator[str]:
         return
     if not Path(path).is_file():
         raise UsageError(f"{path} is no file; give a file of strings, a run folder, or - for stdin")
+    if Path(path).suffix in (".csv", ".tsv", ".parquet"):
+        yield from _column_of(path)
+        return
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             yield from (line.rstrip("\r\n") for line in file)
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text in UTF-8 ({error.reason} at byte {error.start})") from error
+
+
+def _column_of(path: str) -> Iterator[str]:
+    """The samples of a table: the column `raw` of what `freerun sample` writes, else the column of strings."""
+    for column in ("raw", None):
+        try:
+            corpus = open_corpus(path, column=column)
+        except UsageError:
+            if column is None:
+                raise
+            continue
+        yield from (text for _, text in corpus.strings("+".join(corpus.splits)))
+        return

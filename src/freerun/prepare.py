@@ -53,6 +53,7 @@ class Prepared:
 
     config: Config
     folder: RunFolder
+    corpus: Corpus
     representation: AbstractRepresentation
     constraint: AbstractConstraint
     budget: int
@@ -138,6 +139,7 @@ def reopen(folder: RunFolder, notify: Notify) -> Prepared:
     return Prepared(
         config=config,
         folder=folder,
+        corpus=corpus,
         representation=representation,
         constraint=config.build_constraint(representation),
         budget=facts["budget"],

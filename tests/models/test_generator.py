@@ -93,7 +93,7 @@ def test_a_frozen_network_gives_the_same_numbers_and_does_not_follow_later_chang
     with torch.no_grad():
         assert torch.equal(frozen(TOKENS)[0], network(TOKENS)[0])
         assert frozen.start(1).h.dtype == torch.float32
-        network.recurrent.layers.weight_ih_l0.mul_(3)
+        network.recurrent.layers.all_weights[0][0].mul_(3)
         assert not torch.equal(frozen(TOKENS)[0], network(TOKENS)[0])
 
 

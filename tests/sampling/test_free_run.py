@@ -78,11 +78,13 @@ def test_hidden_states_are_those_of_teacher_forcing_on_the_samples():
     rollout = run(with_hidden=True)(20)
     _, hidden = network()(rollout.tokens)
     written = rollout.tokens != PAD
+    assert rollout.hidden is not None
     torch.testing.assert_close(rollout.hidden[written].double(), hidden[written].double(), rtol=0, atol=1e-6)
 
 
 def test_masks_are_those_of_replaying_the_samples():
     rollout = run(with_masks=True, constraint=Length(8, 2, 6))(20)
+    assert rollout.allowed is not None
     assert torch.equal(rollout.allowed, Length(8, 2, 6).replay(rollout.tokens, 12))
 
 

@@ -58,10 +58,10 @@ class Exposure:
         lengths = self._lengths()
         return {"probe": self.probe(), "prefix": self.prefix(lengths), "perturbation": self.perturbation(lengths)}
 
+    @torch.no_grad()
     def probe(self) -> Curve:
         """(a) Held-out accuracy of telling teacher-forced from free-running states, by position from 1."""
-        with torch.no_grad():
-            _, forced = self.generator.eval()(self.tokens)
+        _, forced = self.generator.eval()(self.tokens)
         free = dataclasses.replace(self._free_run(2), with_hidden=True)(len(self.tokens))
         assert free.hidden is not None
         curve: Curve = {"position": [], "accuracy": [], "standard_error": []}

@@ -2,8 +2,8 @@
 
     python benchmarks/generator.py
 
-The limit of each figure is the time of its matrix products alone, the same shapes and the same arithmetic, measured in this
-process. Useful tokens are those of finished sequences, <eos> included. One JSON line a figure.
+The limit of each figure is the time of its matrix products alone, the same shapes and the same arithmetic, measured
+in this process. Useful tokens are those of finished sequences, <eos> included. One JSON line a figure.
 """
 
 import json
@@ -16,7 +16,7 @@ import torch
 
 from freerun.constraints.base import PAD
 from freerun.constraints.length import Anything
-from freerun.corpora.batches import Batches
+from freerun.corpora.batches import Batch, Batches
 from freerun.corpora.corpus import open_corpus
 from freerun.corpora.encode import encode_split, fit
 from freerun.methods.base import Network, World
@@ -80,7 +80,7 @@ def training(network: Network, batch: int, dtype: str) -> dict:
     state = method.init(world)
     tokens = torch.randint(4, n_vocab, (batch, LENGTH))
     tokens[:, -1] = 2
-    sequences = type("Batch", (), {"tokens": tokens})()
+    sequences = Batch(tokens, torch.arange(batch), {})
     spent = seconds(lambda: method.step(state, sequences, torch.Generator()))
     limit = training_products(network, n_vocab, batch, DTYPES[dtype])
     return {"tokens_per_second": tokens.numel() / spent, "share_of_product_rate": limit / spent}

@@ -93,6 +93,7 @@ def train(
     seed: int | None = None,
     notify: Notify = _silent,
     watch: Watch = _silent,
+    work: MeasureProgress | None = None,
 ) -> Run:
     """Trains a run from the start.
 
@@ -102,6 +103,9 @@ def train(
         overrides: `TABLE.KEY=VALUE`, as after `--set`.
         init: A run that lends its weights and vocabulary.
         out: Folder of the run; by default `runs/<config>-<time>`.
+        notify: Told what a person should know, a line each.
+        watch: Told of every step.
+        work: Told how far the reading of the corpus is.
 
     Raises:
         FreerunError: In one line, with the remedy. `Interrupted` if the user stopped it: everything is saved.
@@ -120,20 +124,26 @@ def train(
     resolved = resolve(tables)
     folder = RunFolder.created(Path(out) if out else run_folder.new_path(Path(config).stem))
     with folder.locked():
-        prepared = prepare(resolved, folder, notify)
+        prepared = prepare(resolved, folder, notify, work)
         _say_what(prepared, notify)
         Training(folder, prepared).go(watch)
     return Run(folder.path)
 
 
-def resume(run: str | Path = "last", *, notify: Notify = _silent, watch: Watch = _silent) -> Run:
+def resume(
+    run: str | Path = "last",
+    *,
+    notify: Notify = _silent,
+    watch: Watch = _silent,
+    work: MeasureProgress | None = None,
+) -> Run:
     """Goes on with a run from its last checkpoint, to the same result as if it had never stopped."""
     folder = RunFolder.found(run)
     with folder.locked():
         if folder.read_facts()["status"] == "finished":
             notify(f"{folder.path} is finished already; more training: set method.n_epochs in a new run with --init")
             return Run(folder.path)
-        prepared = reopen(folder, notify)
+        prepared = reopen(folder, notify, work)
         _say_what(prepared, notify)
         Training(folder, prepared).go(watch)
     return Run(folder.path)

@@ -1,6 +1,7 @@
 """From a configuration to what the training loop needs: corpus read and encoded, vocabulary fitted, budget known."""
 
 import dataclasses
+import functools
 import importlib.metadata
 import itertools
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from freerun.run_folder import RunFolder, load_weights
 from freerun.trained import compute_dtype, describe, find_device, grown, put_weights, read_config, representation_of
 
 Notify = Callable[[str], None]
+Work = Callable[[str, int, int], None]  # which part, how much of it is done, how much there is
 N_LOOKED_AT = 1000  # lines from which the representation is chosen
 N_REFUSALS_TOLD = 3
 
@@ -84,7 +86,7 @@ class Prepared:
         put_weights(state, grown(load_weights(self.initial_weights.best), state), self.initial_weights.best)
 
 
-def prepare(config: Config, folder: RunFolder, notify: Notify) -> Prepared:
+def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepared:
     """Reads the corpus of a new run and writes `config.toml` and `run.json`.
 
     Raises:
@@ -93,9 +95,12 @@ def prepare(config: Config, folder: RunFolder, notify: Notify) -> Prepared:
     device = find_device(config.run.device)
     dtype = compute_dtype(config.run.precision, device)
     corpus = _open(config)
+    for treatment in corpus.standardization():
+        touched = ", ".join(f"{rule} {n:,}" for rule, n in treatment.n_touched.items())
+        notify(f"{treatment.n_lines:,} lines standardised to {treatment.n_left:,} molecules; lines touched: {touched}")
     lender = RunFolder.found(config.run.init) if config.run.init else None
     config, unfitted = _representation(config, corpus, lender, notify)
-    train, valid = _encoded(config, corpus, unfitted, notify)
+    train, valid = _encoded(config, corpus, unfitted, notify, work)
     if len(train) == 0:
         raise UsageError(f"{config.corpus.name} holds no usable line for training: {train.refusals or 'it is empty'}")
     representation = _fitted(unfitted, lender, train, valid, notify)
@@ -118,10 +123,10 @@ def prepare(config: Config, folder: RunFolder, notify: Notify) -> Prepared:
             "seed": config.run.seed,
         }
     )
-    return reopen(folder, notify)
+    return reopen(folder, lambda _: None)
 
 
-def reopen(folder: RunFolder, notify: Notify) -> Prepared:
+def reopen(folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepared:
     """The same from a run folder: what `resume` goes on with.
 
     Raises:
@@ -132,7 +137,7 @@ def reopen(folder: RunFolder, notify: Notify) -> Prepared:
     representation = representation_of(facts["representation"])
     if corpus.content_key("train") != facts["corpus"]["content_key"]:
         raise FreerunError(f"{config.corpus.name} is not the corpus that {folder.path} was started on; train a new run")
-    train, valid = _encoded(config, corpus, representation, notify)
+    train, valid = _encoded(config, corpus, representation, notify, work)
     device = find_device(config.run.device)
     lender = RunFolder.found(config.run.init) if config.run.init else None
     validations = _validations(config, representation, facts["budget"], valid, lender, notify)
@@ -181,9 +186,10 @@ def _representation(
 
 
 def _encoded(
-    config: Config, corpus: Corpus, representation: AbstractRepresentation, notify: Notify
+    config: Config, corpus: Corpus, representation: AbstractRepresentation, notify: Notify, work: Work | None
 ) -> tuple[EncodedSplit, EncodedSplit | None]:
-    train = encode_split(corpus, "train", representation, strict=config.corpus.strict)
+    progress = None if work is None else functools.partial(work, "reading")
+    train = encode_split(corpus, "train", representation, strict=config.corpus.strict, progress=progress)
     _tell_refusals(train, notify)
     if "valid" not in corpus.splits:
         return train, None

@@ -1,69 +1,88 @@
 """`freerun demo`: the main job from end to end on the embedded corpus, in a few minutes."""
 
+import csv
+import json
 import shlex
 import shutil
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from freerun.app.screen import Screen
-from freerun.app.tables import measures_table
 from freerun.errors import UsageError
+
+if TYPE_CHECKING:
+    from freerun.api import Run
+    from freerun.app.screen import Screen
 
 CONFIG = "demo"
 N = 2_000
+N_MOLECULES = 5
 SHOWN = ("valid", "unique@1000", "FCD/Test", "SNN/Test", "Frag/Test", "Scaf/Test", "IntDiv", "Filters", "Novelty")
-ABOUT = """freerun demo: what it does, about 4 minutes on two cores
-  1. trains a recurrent generator on the 20,000 molecules of moses-mini   2.5 min
-  2. lets it run free and measures {n:,} molecules that it writes             1 min
+EXAMINED = ("measures.json", "exposure.json", "temperatures.json", "samples.csv")
+ABOUT = """\
+freerun demo: about 4 minutes on two cores
+  1. trains a recurrent generator on the 20,000 molecules of moses-mini      about 3 minutes
+  2. lets it run free, and measures {n:,} molecules that it writes             about 1 minute
   3. draws a report: {report}
-Ctrl-C stops, the same command goes on. Training is done once, `--fresh` does it again."""
+Ctrl-C stops, the same command goes on. What is done is not done again, but with --fresh."""
 
 
 def run_demo(out: Path, fresh: bool) -> None:
     """Trains (or goes on, or finds it done), evaluates, reports; the table goes to stdout."""
+    print(ABOUT.format(n=N, report=out / "report.html"), file=sys.stderr, flush=True)
+    if fresh and out.exists():
+        _remove(out)
+    from freerun.app.screen import Screen
+
     with Screen() as screen:
-        screen.say(ABOUT.format(n=N, report=out / "report.html"))
-        if fresh and out.exists():
-            _remove(out)
         run = _trained(out, screen)
-        measures = _examined(run.folder, screen)
+        measures = _examined(run, screen)
         page = run.report()
-        screen.close()
-    samples = run.sample(40, valid_only=True)
-    shown = sorted({sample.string for sample in samples}, key=len)[:: max(1, len(samples) // 5)][:5]
-    print(measures_table(measures, [name for name in SHOWN if name in measures["ours"]]))
-    print("(against the 2,000 test molecules of moses-mini; the published row is against the 176,074 of MOSES)\n")
-    print("five molecules it wrote:")
-    for smiles in shown:
-        print(f"  {smiles}")
-    print(f"\nreport, open it in a browser: {page}")
-    folder = shlex.quote(str(out))
-    print("\ntry next:")
-    print(f"  freerun sample {folder} -n 1000 --unique -o molecules.csv")
-    print("  freerun train --corpus YOUR_FILE.smi")
-    print("  freerun fetch moses && freerun train moses_lstm")
+    _tell(run, measures, page)
 
 
-def _trained(out: Path, screen: Screen):
+def _trained(out: Path, screen: "Screen") -> "Run":
     from freerun import api
 
     if not (out / "run.json").exists():
         if out.exists() and any(out.iterdir()):
             _remove(out)
-        return api.train(CONFIG, out=out, notify=screen.say, watch=screen.training)
+        return api.train(CONFIG, out=out, notify=screen.say, watch=screen.training, work=screen.work)
     run = api.Run(out)
-    if run.folder.read_facts()["status"] != "finished":
-        run = api.resume(out, notify=screen.say, watch=screen.training)
-    return run
+    if run.folder.read_facts()["status"] == "finished":
+        screen.say(f"{out} is trained already")
+        return run
+    return api.resume(out, notify=screen.say, watch=screen.training, work=screen.work)
 
 
-def _examined(folder, screen: Screen):
-    from freerun.evaluation import Examination
+def _examined(run: "Run", screen: "Screen") -> dict[str, Any]:
+    """The measures of the run, from its folder if it was examined before."""
+    if all((run.path / name).exists() for name in EXAMINED):
+        return json.loads((run.path / "measures.json").read_text(encoding="utf-8"))
+    run.evaluate(N, notify=screen.say, progress=screen.work)
+    return json.loads((run.path / "measures.json").read_text(encoding="utf-8"))
 
-    return Examination(folder, N, notify=screen.say, progress=screen.work).run()
+
+def _tell(run: "Run", measures: dict[str, Any], page: Path) -> None:
+    from freerun.app.tables import measures_table
+
+    names = [name for name in SHOWN if name in measures["ours"]]
+    print(measures_table(measures, names))
+    print("(ours and the training set against the 2,000 test molecules of moses-mini, the published row against MOSES)")
+    print(f"\n{N_MOLECULES} molecules that it wrote:")
+    with open(run.path / "samples.csv", encoding="utf-8", newline="") as file:
+        valid = [row["string"] for row in csv.DictReader(file) if row["valid"] == "true"]
+    for smiles in dict.fromkeys(valid[: 2 * N_MOLECULES : 2]):
+        print(f"  {smiles}")
+    print(f"\nthe report, for a browser: {page}\n\ntry next:")
+    print(f"  freerun sample {shlex.quote(str(run.path))} -n 1000 --unique -o molecules.csv")
+    print("  freerun train --corpus YOUR_FILE.smi")
+    print("  freerun fetch moses && freerun train moses_lstm")
 
 
 def _remove(out: Path) -> None:
     """Only what a run made: a folder of something else is not ours to delete."""
-    if any(out.iterdir()) and not (out / "config.toml").exists() and not (out / "run.json").exists():
+    names = {path.name for path in out.iterdir()}
+    if names - {".lock"} and not names & {"config.toml", "run.json"}:
         raise UsageError(f"{out} is not empty and holds no run; choose another --out")
     shutil.rmtree(out)

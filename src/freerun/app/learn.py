@@ -50,6 +50,7 @@ def train(
             device=device,
             notify=screen.say,
             watch=screen.training,
+            work=screen.work,
         )
         _trained(screen, run.path)
 
@@ -60,7 +61,7 @@ def resume(run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder,
     from freerun.app.screen import Screen
 
     with Screen() as screen:
-        _trained(screen, api.resume(run, notify=screen.say, watch=screen.training).path)
+        _trained(screen, api.resume(run, notify=screen.say, watch=screen.training, work=screen.work).path)
 
 
 def _trained(screen: "Screen", path: Path) -> None:

@@ -3,9 +3,10 @@
 import sys
 import time
 import warnings
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from freerun.run import Progress
+if TYPE_CHECKING:
+    from freerun.run import Progress
 
 EVERY_SECONDS = 0.2  # on a terminal
 EVERY_SECONDS_PLAIN = 15.0  # in a log file
@@ -19,14 +20,14 @@ class Screen:
         self.is_terminal = self.stream.isatty()
         self._shown_at = self._began_at = time.monotonic()
         self._dirty = False
-        self._first: Progress | None = None
+        self._first: "Progress | None" = None
 
     def say(self, text: str) -> None:
         """A line that stays."""
         self._clear()
         print(text, file=self.stream, flush=True)
 
-    def training(self, progress: Progress) -> None:
+    def training(self, progress: "Progress") -> None:
         self._first = self._first or progress
         is_last = progress.step == progress.n_steps
         if not (is_last or self._is_due()):

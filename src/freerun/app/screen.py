@@ -20,7 +20,7 @@ class Screen:
         self.is_terminal = self.stream.isatty()
         self._shown_at = self._began_at = time.monotonic()
         self._dirty = False
-        self._first: "Progress | None" = None
+        self._first: Progress | None = None
 
     def say(self, text: str) -> None:
         """A line that stays."""

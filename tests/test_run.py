@@ -53,13 +53,15 @@ def test_the_same_seed_writes_the_same_bytes(corpus, tmp_path):
     assert contents(tmp_path / "a") != contents(tmp_path / "c")
 
 
-@pytest.mark.parametrize("stop_at", [1, 9, 14, 29])
-def test_interrupted_and_resumed_equals_uninterrupted(corpus, tmp_path, stop_at):
+@pytest.mark.parametrize(
+    ("stop_at", "name"), [(1, signal.SIGINT), (9, signal.SIGTERM), (14, signal.SIGINT), (29, signal.SIGINT)]
+)
+def test_interrupted_and_resumed_equals_uninterrupted(corpus, tmp_path, stop_at, name):
     train(corpus, tmp_path / "whole")
 
     def interrupt(progress: Progress) -> None:
         if progress.step == stop_at:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), name)
 
     with pytest.raises(Interrupted, match="freerun resume"):
         train(corpus, tmp_path / "half", watch=interrupt)
@@ -235,3 +237,25 @@ def test_last_is_the_run_that_was_written_to_last(corpus, tmp_path, monkeypatch)
     train(corpus, Path("runs/two"))
     assert RunFolder.found("last").path.name == "two"
     assert json.loads((tmp_path / "runs/one/run.json").read_text())["status"] == "finished"
+
+
+def test_tensorboard_gets_what_the_log_gets(corpus, tmp_path):
+    run = train(corpus, tmp_path / "a", "run.tensorboard=true")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run.path / "tensorboard"))
+    events.Reload()
+    logged = [record["valid_nll_per_token"] for record in run.folder.records() if "valid_nll_per_token" in record]
+    assert [event.value for event in events.Scalars("valid_nll_per_token")] == pytest.approx(logged, rel=1e-6)
+
+
+def test_without_held_out_strings_the_last_weights_are_kept(tmp_path):
+    (tmp_path / "one.txt").write_text("abc\n")
+    run = train(tmp_path / "one.txt", tmp_path / "a", "method.n_steps=5")
+    assert (run.path / "model.safetensors").read_bytes() == (run.path / "last.safetensors").read_bytes()
+
+
+def test_longer_sequences_are_left_out_where_a_length_is_set(corpus, tmp_path):
+    run = train(corpus, tmp_path / "a", "run.max_length=3")
+    assert run.folder.read_facts()["budget"] == 4
+    assert all(sample.n_tokens <= 4 for sample in run.sample(50))

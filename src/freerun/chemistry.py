@@ -17,8 +17,8 @@ LONGEST = 5_000  # characters; a chain of 20,000 atoms overflows RDKit's stack a
 
 
 def parse(smiles: str) -> Any | None:
-    """The sanitised molecule, or None for what is not one: the empty string, and any longer than `LONGEST`."""
-    return rdkit().MolFromSmiles(smiles) if 0 < len(smiles) <= LONGEST else None
+    """The sanitised molecule, or None for what is not one: the empty string too, and any longer than `LONGEST`."""
+    return rdkit().MolFromSmiles(smiles) if 0 < len(smiles) <= LONGEST and smiles.isascii() else None
 
 
 def canonical(smiles: str) -> str | None:

@@ -138,9 +138,9 @@ class Training:
         for prefix, validation in self.prepared.validations.items():
             values |= self._measured(prefix, validation)
         self._log(phase, values)
-        if not values:
+        score = next((value for name, value in values.items() if not name.startswith("valid_init_")), None)
+        if score is None:  # nothing was held out of this corpus: the last weights are the best there are
             return self._keep_best()
-        score = next(iter(values.values()))
         if score < self.path.best:
             self.path.best, self.path.worse = score, 0
             self._keep_best()

@@ -2,8 +2,8 @@
 
     python benchmarks/stream.py [--n 1000000]
 
-A small character model of moses-mini is trained for a few seconds; then 20,000 and n samples are drawn by programs of their
-own, whose peak resident memory is compared. One JSON line a figure.
+A small character model of moses-mini is trained for a few seconds; then 20,000 and n samples are drawn by programs of
+their own, whose peak resident memory is compared. One JSON line a figure.
 """
 
 import argparse

@@ -9,7 +9,7 @@ import pytest
 from freerun import api, outputs, samples
 from freerun.chemistry import canonical, rdkit
 from freerun.errors import UsageError
-from freerun.evaluation import training_strings
+from freerun.known import training_strings
 from freerun.samples import Wanted, draw
 from freerun.sampling.decoding import Decoding
 from freerun.trained import Trained

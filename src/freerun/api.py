@@ -7,8 +7,9 @@ from typing import Any
 from freerun import run_folder
 from freerun.config import load_tables, resolve
 from freerun.errors import FreerunError
-from freerun.evaluation import Examination, evaluate_strings
 from freerun.evaluation import Progress as MeasureProgress
+from freerun.evaluation import evaluate_strings
+from freerun.examination import Examination
 from freerun.prepare import prepare, reopen
 from freerun.report.page import write_report
 from freerun.run import Progress, Training

@@ -40,7 +40,7 @@ def sample(
     """Let a trained generator run free."""
     from freerun import outputs, samples
     from freerun.app.screen import Screen
-    from freerun.evaluation import training_strings
+    from freerun.known import training_strings
     from freerun.run_folder import RunFolder
     from freerun.sampling.decoding import Decoding
     from freerun.trained import Trained
@@ -82,7 +82,7 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure samples: validity, diversity, and how near their distribution is to a corpus."""
-    from freerun import evaluation
+    from freerun import evaluation, examination
     from freerun.app.screen import Screen
     from freerun.app.tables import measures_table
     from freerun.files import write_json
@@ -91,7 +91,7 @@ def evaluate(
     with Screen() as screen:
         if what == "last" or Path(what).is_dir() or (not Path(what).exists() and (Path("runs") / what).is_dir()):
             folder = RunFolder.found(what)
-            measures = evaluation.Examination(folder, n, seed, device, suite, against, screen.say, screen.work).run()
+            measures = examination.Examination(folder, n, seed, device, suite, against, screen.say, screen.work).run()
         else:
             strings = evaluation.read_lines(what)
             measures = evaluation.evaluate_strings(strings, suite or "moses", against or "moses", progress=screen.work)

@@ -1,11 +1,13 @@
 """The same as on the command line, as functions: what `import freerun` offers."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from freerun import run_folder
 from freerun.config import load_tables, resolve
+from freerun.corpora.own_files import keep_standard_input
 from freerun.errors import FreerunError
 from freerun.evaluation import Progress as MeasureProgress
 from freerun.evaluation import evaluate_strings
@@ -125,6 +127,9 @@ def train(
     resolved = resolve(tables)
     folder = RunFolder.created(Path(out) if out else run_folder.new_path(Path(config).stem))
     with folder.locked():
+        if resolved.corpus.name == "-":
+            kept = str(keep_standard_input(folder.path.resolve(), resolved.corpus.column or None))
+            resolved = dataclasses.replace(resolved, corpus=dataclasses.replace(resolved.corpus, name=kept))
         prepared = prepare(resolved, folder, notify, work)
         _say_what(prepared, notify)
         Training(folder, prepared).go(watch)

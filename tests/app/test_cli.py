@@ -198,6 +198,16 @@ def test_no_network_is_one_line_that_names_file_and_folder(call, monkeypatch, tm
     assert str(tmp_path / "data") in err
 
 
+def test_what_comes_through_a_pipe_is_kept_in_the_run_so_that_it_can_be_resumed(tmp_path):
+    command = [sys.executable, "-m", "freerun.app", "train", "--corpus", "-", "--out", "run", *QUICK]
+    text = "name,SMILES\n" + "".join(f"a{i},{smiles}\n" for i, smiles in enumerate(SMILES))
+    subprocess.run(command, input=text, text=True, check=True, cwd=tmp_path, capture_output=True)
+    assert (tmp_path / "run" / "corpus.csv").read_text() == text
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["corpus"]["n_train"] + facts["corpus"]["n_valid"] <= len(SMILES)
+    assert str(tmp_path / "run" / "corpus.csv") in (tmp_path / "run" / "config.toml").read_text()
+
+
 def test_evaluate_reads_stdin_and_files_alike(call, tmp_path, monkeypatch):
     import io
 

@@ -1,6 +1,7 @@
 """The user's own file: which reader it needs, by its suffix and a look at its first bytes."""
 
 import re
+import shutil
 from pathlib import Path
 
 from freerun.corpora.containers import File, existing, standard_input, unpacked
@@ -8,6 +9,7 @@ from freerun.corpora.lines import AbstractReader, TextLines
 from freerun.corpora.parquet import open_parquet
 from freerun.corpora.tables import USUAL, open_table
 from freerun.errors import FreerunError, UsageError
+from freerun.files import written_aside
 
 SUFFIXES = (".smi", ".smiles", ".txt", ".csv", ".tsv", ".parquet")
 _HEAD = 1 << 16
@@ -43,6 +45,15 @@ def open_file(name: str, column: str | None = None) -> AbstractReader:
             "leave out --column, or name a .csv, .tsv or .parquet file"
         )
     return TextLines(file, first_field=kind in (".smi", ".smiles"))
+
+
+def keep_standard_input(folder: Path, column: str | None = None) -> Path:
+    """A copy of standard input in a folder, with the suffix of what it is: what came through a pipe comes but once."""
+    file = standard_input()
+    path = folder / f"corpus{_kind(file, _head(file), column)}"
+    with file.open() as stream, written_aside(path) as out:
+        shutil.copyfileobj(stream, out, 1 << 20)
+    return path
 
 
 def _suffix(path: Path) -> str:

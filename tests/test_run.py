@@ -251,7 +251,9 @@ def test_tensorboard_gets_what_the_log_gets(corpus, tmp_path):
 
 def test_without_held_out_strings_the_last_weights_are_kept(tmp_path):
     (tmp_path / "one.txt").write_text("abc\n")
-    run = train(tmp_path / "one.txt", tmp_path / "a", "method.n_steps=5")
+    with pytest.raises(UsageError, match="its few lines are held out; give more"):  # the split of this seed
+        train(tmp_path / "one.txt", tmp_path / "a", "method.n_steps=5")
+    run = train(tmp_path / "one.txt", tmp_path / "b", "method.n_steps=5", seed=1)
     assert (run.path / "model.safetensors").read_bytes() == (run.path / "last.safetensors").read_bytes()
 
 

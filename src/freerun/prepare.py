@@ -102,7 +102,8 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
     config, unfitted = _representation(config, corpus, lender, notify)
     train, valid = _encoded(config, corpus, unfitted, notify, work)
     if len(train) == 0:
-        raise UsageError(f"{config.corpus.name} holds no usable line for training: {train.refusals or 'it is empty'}")
+        why = str(train.refusals) if train.refusals.count else "its few lines are held out; give more"
+        raise UsageError(f"{config.corpus.name} holds no usable line for training: {why}")
     representation = _fitted(unfitted, lender, train, valid, notify)
     budget = _budget(config, lender, train, valid)
     n_batches = Batches(train, representation, config.method.batch_size, max_tokens=budget).n_batches

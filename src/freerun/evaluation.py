@@ -71,8 +71,13 @@ def text_suite(
     """BLEU, self-BLEU, distinct-n, uniqueness and novelty of sentences."""
     lines = list(samples)
     measures = bleu(lines, against.test_strings()) | self_bleu(lines) | distinct(lines)
-    plain = plain_measures(lines, bool, against.train_strings())
+    plain = plain_measures(list(map(_one_spaced, lines)), bool, map(_one_spaced, against.train_strings()))
     return measures | {name: plain[name] for name in ("uniqueness", "novelty")}
+
+
+def _one_spaced(line: str) -> str:
+    """As words are joined: a doubled space makes no new sentence."""
+    return " ".join(line.split())
 
 
 SUITES: dict[str, Callable[..., dict[str, float]]] = {"moses": moses_suite, "text": text_suite}

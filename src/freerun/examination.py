@@ -1,5 +1,6 @@
 """The whole examination of a run for its report: samples, measures, temperatures, exposure, properties."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -17,6 +18,7 @@ from freerun.corpora.corpus import open_corpus
 from freerun.corpora.encode import encode_split
 from freerun.corpora.sources import SOURCES
 from freerun.corpora.store import EncodedSplit
+from freerun.errors import UnknownToken
 from freerun.evaluation import SUITES, Against, Progress, now
 from freerun.files import cache_folder, write_json
 from freerun.metrics.exposure import Exposure, Quality
@@ -146,14 +148,25 @@ class Examination:
 
     def _exposure(self) -> dict[str, Any]:
         train, held_out = self.splits
-        n = min(N_EXPOSED, self.n, len(held_out))
-        rows = np.random.default_rng(mix(self.seed, 7)).permutation(len(held_out))[:n]
-        tokens = _padded([self.trained.representation.encode(text) for text in held_out.strings(rows.tolist())])
+        order = np.random.default_rng(mix(self.seed, 7)).permutation(len(held_out)).tolist()
+        known = _readable(self.trained, held_out, order, min(N_EXPOSED, self.n))
+        tokens, n = _padded(known), len(known)
         chemical = self.trained.representation.is_chemical
         quality = _validity(self.trained) if chemical else _known_grams(train, self.trained)
         trained = self.trained
         measured = Exposure(trained.generator, trained.constraint, trained.budget, tokens, quality, self.seed).measure()
         return {**measured, "n": n, "quality": "validity" if chemical else f"share of known {N_GRAM}-grams"}
+
+
+def _readable(trained: Trained, held_out: EncodedSplit, order: Sequence[int], n: int) -> list[list[int]]:
+    """Ids of the first n strings of this order without a token that training never saw (a rare word, say)."""
+    found: list[list[int]] = []
+    for text in held_out.strings(order[: 4 * n]):
+        with contextlib.suppress(UnknownToken):
+            found.append(trained.representation.encode(text))
+        if len(found) == n:
+            break
+    return found
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> Int[Tensor, "batch time"]:

@@ -121,7 +121,7 @@ PROPERTIES = {
     "QED": "QED, drug-likeness",
     "SA": "SA score, 1 easy to 10 hard to make",
     "weight": "weight, g/mol",
-    "length": "length, tokens",
+    "length": "length, characters",
 }
 
 

@@ -1,4 +1,4 @@
-"""The whole examination of a run on words: nothing chemical, and held-out strings with words that training never saw."""
+"""The examination of a run on words: nothing chemical, and held-out strings with words that training never saw."""
 
 import json
 

@@ -39,9 +39,3 @@ def test_put_writes_rows_in_place():
     target.put(torch.tensor([1]), outer(9))
     assert target.number.tolist() == [1, 9, 3]
     assert target.inner.value[:, 2].tolist() == [1, 9, 3]
-
-
-def test_where_picks_rows():
-    picked = outer(1, 2).where(torch.tensor([True, False]), outer(8, 9))
-    assert picked.number.tolist() == [1, 9]
-    assert picked.inner.value[:, 0].tolist() == [1, 9]

@@ -32,9 +32,6 @@ class Rows:
                 return len(value)
         raise ValueError(f"{type(self).__name__} holds no rows")
 
-    def to(self, device: torch.device | str) -> Self:
-        return self._map(lambda _, value: value.to(device))
-
     def put(self, rows: Tensor, other: Self) -> None:
         """Write `other` into the given rows of these tensors, in place: cheaper than `concat` where few rows change."""
 
@@ -49,17 +46,6 @@ class Rows:
             value = getattr(self, field.name)
             if value is not None:
                 write(field.name, value)
-
-    def where(self, mask: Tensor, other: Self) -> Self:
-        """Rows of `self` where `mask`, else of `other`; both of the same batch size."""
-
-        def pick(name: str, value):
-            alternative = getattr(other, name)
-            if isinstance(value, Rows):
-                return value.where(mask, alternative)
-            return torch.where(mask.reshape(-1, *[1] * (value.dim() - 1)), value, alternative)
-
-        return self._map(pick)
 
 
 R = TypeVar("R", bound=Rows)

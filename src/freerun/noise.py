@@ -78,6 +78,12 @@ def uniform(
     return uniform_at(row_keys(seed, key), step, lane)
 
 
+def normal(seed: int, keys: Int[Tensor, " batch"], width: int) -> Float[Tensor, "batch width"]:
+    """Standard normal numbers, `width` of them a row: row i is a function of (seed, key of i) and of nothing else."""
+    lanes = torch.arange(width, device=keys.device)
+    return torch.special.ndtri(uniform(seed, keys[:, None], 0, lanes)).float()
+
+
 def gumbel(u: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Standard Gumbel noise of uniform numbers in (0, 1): -log(-log u)."""
     return -torch.log(-torch.log(u))

@@ -13,7 +13,7 @@ from freerun.config import Config, resolve
 from freerun.constraints.base import AbstractConstraint
 from freerun.errors import FreerunError, UsageError
 from freerun.methods.base import State, World
-from freerun.models.generator import Generator
+from freerun.models.generator import AbstractGenerator
 from freerun.representations import REPRESENTATIONS
 from freerun.representations.base import AbstractRepresentation
 from freerun.run_folder import RunFolder, load_weights
@@ -37,7 +37,7 @@ class Trained:
     budget: int
 
     @property
-    def generator(self) -> Generator:
+    def generator(self) -> AbstractGenerator:
         return self.config.method.generator(self.state).eval()
 
     @classmethod

@@ -48,6 +48,19 @@ class AbstractConstraint(abc.ABC, Generic[State]):
     def advance(self, state: State, tokens: Int[Tensor, " batch"]) -> State:
         """The state after `tokens`; a forbidden token makes its row dead."""
 
+    def reason(self, state: State, token: int) -> str:
+        """Why `token` is not allowed in a state of one row, as one short clause; empty where it is allowed."""
+        allowed = self.allowed(state)[0]
+        if allowed[token]:
+            return ""
+        if token in (PAD, BOS, UNK):
+            return f"{SPECIALS[token]} is never written"
+        return "the string has ended" if allowed[PAD] else self._objection(state, token)
+
+    def _objection(self, state: State, token: int) -> str:
+        """The clause for a word or `<eos>` that a row under way forbids."""
+        return "no string of the language that fits into the budget goes on so"
+
     def replay(
         self, tokens: Int[Tensor, "batch time"], budget: int | Int[Tensor, " batch"]
     ) -> Bool[Tensor, "batch time vocab"]:

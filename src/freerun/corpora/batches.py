@@ -27,12 +27,14 @@ class Batch:
     rows: Which rows of the encoded split they are.
     columns: Values of the property columns, NaN where missing.
     n_fallbacks: Rows whose rewriting could not be used, so that they stand as in the corpus.
+    masks: Which of the corpus's distinct masks holds at each step; None: not stored.
     """
 
     tokens: Int[Tensor, "batch time"]
     rows: Int[Tensor, " batch"]
     columns: dict[str, Float[Tensor, " batch"]]
     n_fallbacks: int = 0
+    masks: Int[Tensor, "batch time"] | None = None
 
 
 class Batches:

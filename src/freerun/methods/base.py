@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from freerun.constraints.base import AbstractConstraint
 from freerun.corpora.batches import Batch
 from freerun.methods.descent import Optimiser
-from freerun.models.generator import Generator
+from freerun.models.generator import AbstractGenerator, Generator
+from freerun.rows import Rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,7 @@ class World:
         budget: Most tokens of a sequence, `<eos>` included.
         n_batches: Batches in one pass over the training split.
         compute_dtype: Of the matrix products.
+        masks: The distinct masks of the corpus, to which `Batch.masks` points; None: they are replayed.
     """
 
     constraint: AbstractConstraint
@@ -49,6 +51,13 @@ class World:
     n_batches: int
     device: torch.device
     compute_dtype: torch.dtype = torch.float32
+    masks: Bool[Tensor, "distinct vocab"] | None = None
+
+    def allowed(self, batch: Batch) -> Bool[Tensor, "batch time vocab"]:
+        """The masks of a batch: read from the table where its rows are stored there, else replayed."""
+        if self.masks is not None and batch.masks is not None:
+            return self.masks[batch.masks]
+        return self.constraint.replay(batch.tokens, self.budget)
 
     def build_generator(self, d_context: int = 0) -> Generator:
         return self.network.build(self.constraint.n_vocab, self.compute_dtype, d_context).to(self.device)
@@ -112,13 +121,33 @@ class AbstractMethod(abc.ABC):
         """Held-out measures as (sum, count); the first is the one that early stopping minimises."""
 
     @abc.abstractmethod
-    def generator(self, state: State) -> Generator: ...
+    def generator(self, state: State) -> AbstractGenerator: ...
 
     @abc.abstractmethod
     def context(
-        self, state: State, n: int, given: dict[str, float], rng: torch.Generator
+        self, state: State, index: Int[Tensor, " batch"], given: dict[str, float], seed: int
     ) -> Float[Tensor, "batch context"] | None:
-        """Prior draws and conditions of `n` samples; None where the generator takes none."""
+        """Prior draws and conditions of the samples with these numbers; None where the generator takes none.
+
+        A row depends on the seed and on its number alone, so a sample is the same whatever is drawn beside it.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class Latent(Rows):
+    """The posterior of each sequence, q(z|x) = N(mean, exp(log_var)), its axes independent."""
+
+    mean: Float[Tensor, "batch latent"]
+    log_var: Float[Tensor, "batch latent"]
+
+
+class AbstractLatentMethod(AbstractMethod):
+    """A method whose generator is led by a code z: what search, encode, decode and interpolate accept."""
+
+    d_latent: int
+
+    @abc.abstractmethod
+    def encode(self, state: State, batch: Batch) -> Latent: ...
 
 
 def descend(loss: Float[Tensor, ""], optimiser: Optimiser) -> Logs:

@@ -11,6 +11,7 @@ mask of the sampling. Padding is the only token allowed after <eos>, so it adds 
 import dataclasses
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from freerun.corpora.batches import Batch
@@ -58,13 +59,13 @@ class TeacherForcing(AbstractMethod):
         assert isinstance(generator, Generator)
         return generator
 
-    def context(self, state: State, n: int, given: dict[str, float], rng: torch.Generator) -> None:
+    def context(self, state: State, index: Int[Tensor, " batch"], given: dict[str, float], seed: int) -> None:
         return None
 
     def _nll(self, generator: Generator, state: State, batch: Batch) -> tuple[Tensor, Tensor]:
         """Summed negative log-likelihood in nats, and the number of tokens with one `<eos>` each."""
         logits, _ = generator(batch.tokens)
-        allowed = state.world.constraint.replay(batch.tokens, state.world.budget)
+        allowed = state.world.allowed(batch)
         return -token_log_prob(logits, batch.tokens, allowed).sum(), n_tokens(batch.tokens).sum()
 
     def _n_steps(self, n_batches: int) -> int:

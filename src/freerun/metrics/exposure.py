@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from freerun.constraints.base import EOS, PAD, AbstractConstraint
-from freerun.models.generator import Generator
+from freerun.models.generator import AbstractGenerator
 from freerun.noise import mix, uniform
 from freerun.sampling.free_run import FreeRun
 from freerun.sampling.likelihood import masked_log_softmax
@@ -46,7 +46,7 @@ class Exposure:
         quality: Of sequences, one number each: validity of a molecule, for instance.
     """
 
-    generator: Generator
+    generator: AbstractGenerator
     constraint: AbstractConstraint
     budget: int
     tokens: Int[Tensor, "batch time"]

@@ -1,7 +1,12 @@
-"""The recurrent generator: p(y_t | y_1 .. y_{t-1}) of every token, by one network that runs free or under a teacher."""
+"""Generators: p(y_t | y_1 .. y_{t-1}) of every token, by one network that runs free or under a teacher.
 
+`AbstractGenerator` is what sampling and methods ask for; `Generator` is the recurrent one.
+"""
+
+import abc
 import copy
 import dataclasses
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +27,55 @@ class GeneratorState(Rows):
     context: Float[Tensor, "batch context"] | None = None
 
 
-class Generator(nn.Module):
+class AbstractGenerator(nn.Module, abc.ABC):
+    """A network that gives logits of the next token, step by step or of a whole given sequence.
+
+    Args:
+        n_vocab: Size of the vocabulary.
+        d_hidden: Width of the hidden state that `hidden` and `forward` tell.
+        d_context: Width of the context that `start` takes; 0: none.
+    """
+
+    n_vocab: int
+    d_hidden: int
+    d_context: int
+
+    @abc.abstractmethod
+    def start(self, n: int, context: Float[Tensor, "batch context"] | None = None) -> Any:
+        """The state, a `Rows`, before the first token.
+
+        Raises:
+            ValueError: If a context is missing, unexpected, or of the wrong width.
+        """
+
+    @abc.abstractmethod
+    def step(
+        self, x: Int[Tensor, " batch"] | Float[Tensor, "batch vocab"], state: Any
+    ) -> tuple[Float[Tensor, "batch vocab"], Any]:
+        """Logits of the next token after `x`: ids, or distributions over ids; and the state after it."""
+
+    @abc.abstractmethod
+    def forward(
+        self, tokens: Int[Tensor, "batch time"], context: Float[Tensor, "batch context"] | None = None
+    ) -> tuple[Float[Tensor, "batch time vocab"], Float[Tensor, "batch time hidden"]]:
+        """Teacher forcing: logits of every token given the true ones before it, and the hidden states behind them."""
+
+    @abc.abstractmethod
+    def hidden(self, state: Any) -> Float[Tensor, "batch hidden"]:
+        """The hidden state from which the last logits were computed."""
+
+    @abc.abstractmethod
+    def frozen(self) -> Self:
+        """The network as it is now, for many steps without a gradient."""
+
+    def refuse_context(self, context: Float[Tensor, "batch context"] | None) -> None:
+        """Raises ValueError unless the context is of the width that this generator takes."""
+        width = 0 if context is None else context.shape[-1]
+        if width != self.d_context:
+            raise ValueError(f"this generator takes a context of width {self.d_context}, not {width}")
+
+
+class Generator(AbstractGenerator):
     """Embedding, recurrent layers, linear output.
 
     Args:
@@ -74,21 +127,13 @@ class Generator(nn.Module):
         return network.eval()
 
     def start(self, n: int, context: Float[Tensor, "batch context"] | None = None) -> GeneratorState:
-        """The state before the first token.
-
-        Raises:
-            ValueError: If a context is missing, unexpected, or of the wrong width.
-        """
-        width = 0 if context is None else context.shape[-1]
-        if width != self.d_context:
-            raise ValueError(f"this generator takes a context of width {self.d_context}, not {width}")
+        self.refuse_context(context)
         h, c = self.recurrent.start(n)
         return GeneratorState(h, c, context)
 
     def step(
         self, x: Int[Tensor, " batch"] | Float[Tensor, "batch vocab"], state: GeneratorState
     ) -> tuple[Float[Tensor, "batch vocab"], GeneratorState]:
-        """Logits of the next token after `x`: ids, or distributions over ids."""
         embedded = x @ self.embedding.weight if x.is_floating_point() else self.embedding(x)
         out, h, c = self.recurrent(self._joined(embedded[:, None], state.context), state.h, state.c)
         return self.logits(out[:, 0]), GeneratorState(h, c, state.context)
@@ -96,11 +141,14 @@ class Generator(nn.Module):
     def forward(
         self, tokens: Int[Tensor, "batch time"], context: Float[Tensor, "batch context"] | None = None
     ) -> tuple[Float[Tensor, "batch time vocab"], Float[Tensor, "batch time hidden"]]:
-        """Teacher forcing: logits of every token given the true ones before it, and the last layer's hidden states."""
         state = self.start(len(tokens), context)
         inputs = torch.cat([torch.full_like(tokens[:, :1], BOS), tokens[:, :-1]], 1)
         hidden, _, _ = self.recurrent(self._joined(self.embedding(inputs), context), state.h, state.c)
         return self.logits(hidden), hidden.to(self.output.weight.dtype)
+
+    def hidden(self, state: GeneratorState) -> Float[Tensor, "batch hidden"]:
+        """The last layer's."""
+        return state.h[:, -1]
 
     def logits(self, hidden: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch vocab"]:
         hidden = F.dropout(hidden.to(self.output.weight.dtype), self.dropout_output, self.training)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from freerun.constraints.base import BOS, EOS, PAD, AbstractConstraint
 from freerun.errors import UsageError
-from freerun.models.generator import Generator, GeneratorState
+from freerun.models.generator import AbstractGenerator
 from freerun.noise import gumbel, hashed, row_keys, uniform_at
 from freerun.rows import Rows, concat
 from freerun.sampling.decoding import PLAIN, Decoding
@@ -55,7 +55,7 @@ class _Front(Rows):
     key: Int[Tensor, " beam"]
     log_prob: Float[Tensor, " beam"]
     score: Float[Tensor, " beam"]
-    generator: GeneratorState
+    generator: Rows
     constraint: Rows
 
 
@@ -79,7 +79,7 @@ class BeamSearch:
         chunk: Prefixes that go through the network at once: it bounds the memory beside the states.
     """
 
-    generator: Generator
+    generator: AbstractGenerator
     constraint: AbstractConstraint
     budget: int
     seed: int | None = None
@@ -153,7 +153,7 @@ class BeamSearch:
         parent, token = phi.isfinite().nonzero(as_tuple=True)
         return _Candidates(rows[parent], token, phi[parent, token], score[parent, token])
 
-    def _advanced(self, front: _Front, state: GeneratorState, parent: Tensor, token: Tensor) -> _Front:
+    def _advanced(self, front: _Front, state: Rows, parent: Tensor, token: Tensor) -> _Front:
         return _Front(
             tokens=torch.cat([front.tokens[parent], token[:, None]], 1),
             last=token,

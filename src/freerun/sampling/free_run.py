@@ -14,7 +14,7 @@ from torch import Tensor
 
 from freerun.constraints.base import BOS, PAD, AbstractConstraint
 from freerun.errors import UsageError
-from freerun.models.generator import Generator, GeneratorState
+from freerun.models.generator import AbstractGenerator
 from freerun.noise import row_keys, uniform_at
 from freerun.rows import Rows, concat
 from freerun.sampling.decoding import PLAIN, Decoding
@@ -49,7 +49,7 @@ class _Desk(Rows):
     position: Int[Tensor, " batch"]
     token: Int[Tensor, " batch"]
     allowed: Bool[Tensor, "batch vocab"]
-    generator: GeneratorState
+    generator: Rows
     constraint: Rows
     written: Rollout
     forced: Int[Tensor, "batch prefix"] | None = None
@@ -68,7 +68,7 @@ class FreeRun:
         with_masks: The samples come with the masks that they obeyed.
     """
 
-    generator: Generator
+    generator: AbstractGenerator
     constraint: AbstractConstraint
     budget: int
     seed: int = 0
@@ -162,7 +162,7 @@ class FreeRun:
         written.log_prob.scatter_(1, at, log_prob[:, None])
         rows = torch.arange(len(tokens), device=tokens.device)
         if written.hidden is not None:
-            written.hidden[rows, desk.position] = state.h[:, -1]
+            written.hidden[rows, desk.position] = self.generator.hidden(state)
         if written.allowed is not None:
             written.allowed[rows, desk.position] = desk.allowed
         constraint = self.constraint.advance(desk.constraint, tokens)

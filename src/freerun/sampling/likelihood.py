@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from freerun.constraints.base import PAD, AbstractConstraint
-from freerun.models.generator import Generator
+from freerun.models.generator import AbstractGenerator
 
 
 def masked_log_softmax(
@@ -31,7 +31,7 @@ def token_log_prob(
 
 
 def log_prob(
-    generator: Generator,
+    generator: AbstractGenerator,
     tokens: Int[Tensor, "batch time"],
     constraint: AbstractConstraint,
     context: Float[Tensor, "batch context"] | None = None,

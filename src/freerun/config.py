@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import importlib.resources
 import json
 import tomllib
@@ -112,12 +113,31 @@ class Config:
         """The representation's own unless the table names another; `none` is `anything`."""
         table = dict(self.constraint)
         name = table.pop("name", "representation")
-        if name == "representation":
-            if table:
-                raise UsageError(f"[constraint] {next(iter(table))!r} needs a name; known: {', '.join(CONSTRAINTS)}")
-            return representation.constraint()
-        kind = named(CONSTRAINTS, "anything" if name == "none" else name, "constraint")
-        return built(kind, {"n_vocab": len(representation.vocab), **table}, "constraint")
+        if not isinstance(name, list):
+            return _constraint(name, table, representation)
+        if odd := set(table) - set(name):
+            raise UsageError(
+                f"[constraint] {min(odd)!r} belongs to none of {', '.join(name)}; settings of several constraints "
+                "stand in tables of their own, like [constraint.length]"
+            )
+        parts = [_constraint(part, table.get(part, {}), representation) for part in name]
+        return functools.reduce(lambda a, b: a, parts)
+
+
+def _constraint(name: str, table: Mapping[str, Any], representation: AbstractRepresentation) -> AbstractConstraint:
+    """One constraint over the vocabulary of a representation."""
+    if name == "representation":
+        if table:
+            raise UsageError(f"[constraint] {next(iter(table))!r} needs a name; known: {', '.join(CONSTRAINTS)}")
+        return representation.constraint()
+    kind = named(CONSTRAINTS, "anything" if name == "none" else name, "constraint")
+    told = {
+        "n_vocab": len(representation.vocab),
+        "vocab": list(representation.vocab),
+        "separator": representation.separator,
+    }
+    fields = {field.name for field in dataclasses.fields(kind) if field.init}  # pyright: ignore[reportArgumentType]
+    return built(kind, {key: told[key] for key in fields & told.keys()} | dict(table), "constraint")
 
 
 def bundled() -> dict[str, Path]:

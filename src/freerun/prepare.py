@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import importlib.metadata
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -14,6 +14,8 @@ from freerun.constraints.base import AbstractConstraint
 from freerun.corpora.batches import Batch, Batches
 from freerun.corpora.corpus import Corpus, open_corpus
 from freerun.corpora.encode import encode_split, fit
+from freerun.corpora.masks import Split, StoredMasks, refusals, stored
+from freerun.corpora.reading import plural
 from freerun.corpora.store import EncodedSplit
 from freerun.errors import FreerunError, UsageError
 from freerun.files import write_text
@@ -49,6 +51,7 @@ class Prepared:
 
     Args:
         train, valid: The encoded training and validation splits.
+        masks: Of the training split, where they are stored.
         validations: By the prefix of their names in the log: `valid`, and `valid_init` for the corpus of the run that
             lent its weights, where forgetting is seen.
     """
@@ -61,6 +64,7 @@ class Prepared:
     budget: int
     train: EncodedSplit
     valid: EncodedSplit | None
+    masks: StoredMasks | None
     validations: dict[str, Validation]
     device: torch.device
     dtype: torch.dtype
@@ -76,10 +80,12 @@ class Prepared:
             by_length=corpus.by_length,
             augment=corpus.augment,
             max_tokens=self.budget,
+            masks=self.masks,
         )
 
     def world(self, n_batches: int) -> World:
-        return World(self.constraint, self.budget, self.config.model, n_batches, self.device, self.dtype)
+        masks = None if self.masks is None else self.masks.table.to(self.device)
+        return World(self.constraint, self.budget, self.config.model, n_batches, self.device, self.dtype, masks)
 
     def lend_weights(self, state: State) -> None:
         assert self.initial_weights is not None
@@ -105,8 +111,15 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
         why = str(train.refusals) if train.refusals.count else "its few lines are held out; give more"
         raise UsageError(f"{config.corpus.name} holds no usable line for training: {why}")
     representation = _fitted(unfitted, lender, train, valid, notify)
+    if config.representation.get("name") == representation.name:  # a grammar's file is kept, and not read again
+        config = dataclasses.replace(config, representation={"name": representation.name, **representation.settings()})
     budget = _budget(config, lender, train, valid)
-    n_batches = Batches(train, representation, config.method.batch_size, max_tokens=budget).n_batches
+    splits = _splits(config, representation, train, valid, lender, notify)
+    masks = _masks(config.build_constraint(representation), budget, splits)
+    for name in ("train", "valid"):
+        if name in masks:
+            _tell_forbidden(splits[name], masks[name], config.corpus.strict, notify)
+    batches = Batches(train, representation, config.method.batch_size, max_tokens=budget, masks=masks.get("train"))
     n_parameters = sum(p.numel() for p in config.model.build(len(representation.vocab), dtype).parameters())
     write_text(folder.config, _toml(config))
     folder.write_facts(
@@ -115,8 +128,8 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
             "status": "running",
             "representation": describe(representation),
             "budget": budget,
-            "n_batches": n_batches,
-            "corpus": _facts(corpus, config, train, valid),
+            "n_batches": batches.n_batches,
+            "corpus": {**_facts(corpus, config, train, valid), "forbidden": batches.n_refused},
             "model": {"n_parameters": n_parameters},
             "device": str(device),
             "precision": str(dtype).removeprefix("torch."),
@@ -141,17 +154,23 @@ def reopen(folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepa
     train, valid = _encoded(config, corpus, representation, notify, work)
     device = find_device(config.run.device)
     lender = RunFolder.found(config.run.init) if config.run.init else None
-    validations = _validations(config, representation, facts["budget"], valid, lender, notify)
+    splits = _splits(config, representation, train, valid, lender, notify)
+    constraint = config.build_constraint(representation)
+    masks = _masks(constraint, facts["budget"], splits)
+    del splits["train"]
     return Prepared(
         config=config,
         folder=folder,
         corpus=corpus,
         representation=representation,
-        constraint=config.build_constraint(representation),
+        constraint=constraint,
         budget=facts["budget"],
         train=train,
         valid=valid,
-        validations=validations,
+        masks=masks.get("train"),
+        validations={
+            name: _validation(config, facts["budget"], split, masks.get(name)) for name, split in splits.items()
+        },
         device=device,
         dtype=compute_dtype(facts["precision"], device),
         initial_weights=lender,
@@ -238,32 +257,61 @@ def _budget(config: Config, lender: RunFolder | None, train: EncodedSplit, valid
     return max(longest + 1, lender.read_facts()["budget"] if lender else 0)
 
 
-def _validations(
+def _splits(
     config: Config,
     representation: AbstractRepresentation,
-    budget: int,
+    train: EncodedSplit,
     valid: EncodedSplit | None,
     lender: RunFolder | None,
     notify: Notify,
-) -> dict[str, Validation]:
-    found = {}
+) -> dict[str, Split]:
+    """What is trained on and validated on, by the names under which the log knows it."""
+    found = {"train": Split(config.corpus.name, train, representation)}
     if valid is not None:
-        found["valid"] = _validation(config, representation, budget, valid)
+        found["valid"] = Split(config.corpus.name, valid, representation)
     if lender is not None:
         theirs = read_config(lender)
         try:
             split = encode_split(_open(theirs), "valid", representation)
-            found["valid_init"] = _validation(config, representation, budget, split)
+            found["valid_init"] = Split(theirs.corpus.name, split, representation)
         except FreerunError as error:
             notify(f"how much of {lender.path} is forgotten cannot be measured: {error}")
     return found
 
 
-def _validation(config: Config, representation: AbstractRepresentation, budget: int, split: EncodedSplit) -> Validation:
-    batched = Batches(split, representation, max(256, config.method.batch_size), max_tokens=budget)
+def _masks(constraint: AbstractConstraint, budget: int, splits: Mapping[str, Split]) -> dict[str, StoredMasks]:
+    """None where every token may follow.
+
+    Raises:
+        UsageError: If no string of the language fits into the budget.
+    """
+    try:
+        constraint.start(1, budget)
+    except ValueError as error:
+        raise UsageError(f"run.max_length: {error}") from error
+    if constraint.is_free:
+        return {}
+    return dict(zip(splits, stored(constraint, budget, list(splits.values())), strict=True))
+
+
+def _tell_forbidden(split: Split, masks: StoredMasks, strict: bool, notify: Notify) -> None:
+    """Lines that the representation can write and the constraint forbids: how many, and why the first of them."""
+    n = int((masks.refused >= 0).sum())
+    examples = refusals(split, masks, N_REFUSALS_TOLD)
+    if n and strict:
+        raise FreerunError(f"{examples[0]}; mend or remove the line, or leave out --strict to skip such lines")
+    if n:
+        notify(f"{plural(n, 'line')} outside the language of the constraint, skipped:")
+        for example in examples:
+            notify(f"  {example}")
+
+
+def _validation(config: Config, budget: int, split: Split, masks: StoredMasks | None) -> Validation:
+    size = max(256, config.method.batch_size)
+    batched = Batches(split.encoded, split.representation, size, max_tokens=budget, masks=masks)
     validation = Validation(batched, config.run.n_validate)
     rows = [row for batch in validation.batches() for row in batch.rows.tolist()]
-    return dataclasses.replace(validation, n_chars=max(1, sum(len(text) for text in split.strings(rows))))
+    return dataclasses.replace(validation, n_chars=max(1, sum(len(text) for text in split.encoded.strings(rows))))
 
 
 def _facts(corpus: Corpus, config: Config, train: EncodedSplit, valid: EncodedSplit | None) -> dict[str, Any]:

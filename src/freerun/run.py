@@ -169,7 +169,8 @@ class Training:
         return torch.Generator(self.prepared.device).manual_seed(mix(self.settings.seed, phase, step, 1))
 
     def _on_device(self, batch: Batch) -> Batch:
-        return dataclasses.replace(batch, tokens=batch.tokens.to(self.prepared.device))
+        masks = None if batch.masks is None else batch.masks.to(self.prepared.device)
+        return dataclasses.replace(batch, tokens=batch.tokens.to(self.prepared.device), masks=masks)
 
     def _where(self) -> str:
         return (

@@ -12,6 +12,7 @@ from freerun.chemistry import canonical
 from freerun.constraints.base import PAD
 from freerun.constraints.length import Anything
 from freerun.errors import UsageError
+from freerun.noise import mix
 from freerun.sampling.beams import Beams, BeamSearch
 from freerun.sampling.decoding import PLAIN, Decoding
 from freerun.sampling.free_run import FreeRun, Rollout
@@ -60,7 +61,8 @@ class Sample:
     Args:
         string: The canonical SMILES of a valid molecule; any other string as it was written.
         raw: As it was written.
-        log_prob: Of the raw string under the model at temperature 1, in nats.
+        log_prob: Of the raw string under the model at temperature 1, in nats; where a latent code leads the generator,
+            given the code from which the string was drawn.
         n_tokens: `<eos>` included.
     """
 
@@ -81,8 +83,14 @@ def draw(trained: Trained, wanted: Wanted, notify: Callable[[str], None] = lambd
         raise UsageError(f"-n {wanted.n} must not be negative")
     if wanted.unique and (wanted.beam or wanted.decoding.greedy):
         raise UsageError("--unique draws without replacement; it cannot be combined with --beam or --greedy")
+    if wanted.beam and trained.generator.d_context:
+        raise UsageError(
+            "--beam searches the strings of one latent code, and every sample of this run has its own; leave it out"
+        )
     n_given = 0
-    if wanted.unique:
+    if wanted.unique and trained.generator.d_context:
+        pieces = _filtered(_different(_pieces(trained, wanted), wanted), wanted)
+    elif wanted.unique:
         pieces = _without_replacement(trained, wanted, notify)
     else:
         pieces = _filtered(_pieces(trained, wanted), wanted)
@@ -98,7 +106,7 @@ def draw(trained: Trained, wanted: Wanted, notify: Callable[[str], None] = lambd
 
 def _why(wanted: Wanted) -> str:
     if wanted.unique:
-        return "there are no more different ones within the maximum length"
+        return "there are no more different ones within the maximum length, or they are too rare"
     if wanted.beam:
         return f"a beam of {wanted.beam} holds no more"
     if wanted.decoding.greedy:
@@ -112,12 +120,12 @@ def _pieces(trained: Trained, wanted: Wanted) -> Iterator[list[Sample]]:
         yield _of_beams(trained, wanted, _search(trained, wanted, None)(wanted.beam, _prefix(trained, wanted)))
         return
     run = _free_run(trained, wanted)
-    if wanted.decoding.greedy:
+    if wanted.decoding.greedy and run.context is None:
         yield _of_rollout(trained, wanted, run(1))
         return
     n = wanted.n
     yield from (_of_rollout(trained, wanted, part) for part in run.in_order(n))
-    if wanted.valid_only or wanted.is_known is not None:
+    if wanted.valid_only or wanted.is_known is not None or wanted.unique:
         more = run.in_order(n * (MOST_TRIES - 1), first=n)
         yield from (_of_rollout(trained, wanted, part) for part in more)
 
@@ -130,6 +138,15 @@ def _filtered(pieces: Iterable[list[Sample]], wanted: Wanted) -> Iterator[list[S
             known = wanted.is_known([sample.string for sample in piece])
             piece = [sample for sample, is_known in zip(piece, known, strict=True) if not is_known]
         yield piece
+
+
+def _different(pieces: Iterable[list[Sample]], wanted: Wanted) -> Iterator[list[Sample]]:
+    """Each line once, where it first comes: what is left of drawing with replacement."""
+    seen = set[str]()
+    for piece in pieces:
+        fresh = {sample.raw if wanted.raw else sample.string: sample for sample in reversed(piece)}
+        yield [sample for line, sample in reversed(fresh.items()) if line not in seen]
+        seen |= fresh.keys()
 
 
 def _without_replacement(trained: Trained, wanted: Wanted, notify: Callable[[str], None]) -> Iterator[list[Sample]]:
@@ -172,15 +189,24 @@ def _prefix(trained: Trained, wanted: Wanted) -> Int[Tensor, " prefix"] | None:
 
 def _free_run(trained: Trained, wanted: Wanted) -> FreeRun:
     prefix = _prefix(trained, wanted)
+    led = trained.generator.d_context > 0
     return FreeRun(
         trained.generator,
         _constraint(trained, wanted),
         _budget(trained, wanted),
         wanted.seed,
         wanted.decoding,
+        context=(lambda index: _context(trained, wanted, index)) if led else None,
         prefix=None if prefix is None else lambda index: prefix.expand(len(index), -1),
         batch_size=wanted.batch_size,
     )
+
+
+def _context(trained: Trained, wanted: Wanted, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch context"]:
+    """The latent codes of the samples with these numbers: draws from the prior."""
+    context = trained.config.method.context(trained.state, index, {}, mix(wanted.seed, 1))
+    assert context is not None
+    return context
 
 
 def _search(trained: Trained, wanted: Wanted, seed: int | None) -> BeamSearch:
@@ -189,19 +215,16 @@ def _search(trained: Trained, wanted: Wanted, seed: int | None) -> BeamSearch:
 
 def _of_rollout(trained: Trained, wanted: Wanted, rollout: Rollout) -> list[Sample]:
     plain = wanted.decoding.is_plain and not wanted.prefix
-    return _samples(trained, wanted, rollout.tokens, rollout.log_prob.double().sum(1) if plain else None)
+    log_probs = rollout.log_prob.double().sum(1) if plain else _scored(trained, wanted, rollout.tokens, rollout.index)
+    return _samples(trained, rollout.tokens, log_probs)
 
 
 def _of_beams(trained: Trained, wanted: Wanted, beams: Beams) -> list[Sample]:
     plain = wanted.decoding.is_plain and not wanted.prefix
-    return _samples(trained, wanted, beams.tokens, beams.log_prob if plain else None)
+    return _samples(trained, beams.tokens, beams.log_prob if plain else _scored(trained, wanted, beams.tokens, None))
 
 
-def _samples(
-    trained: Trained, wanted: Wanted, tokens: Int[Tensor, "batch time"], log_probs: Float[Tensor, " batch"] | None
-) -> list[Sample]:
-    if log_probs is None:
-        log_probs = _scored(trained, wanted, tokens)
+def _samples(trained: Trained, tokens: Int[Tensor, "batch time"], log_probs: Float[Tensor, " batch"]) -> list[Sample]:
     raw = trained.representation.decode_batch(tokens)
     samples = []
     for text, total, n in zip(raw, log_probs.tolist(), n_tokens(tokens).tolist(), strict=True):
@@ -214,13 +237,25 @@ def _samples(
 
 
 @torch.no_grad()
-def _scored(trained: Trained, wanted: Wanted, tokens: Int[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
-    """log p of whole strings under the model itself, where they were drawn from something else."""
+def _scored(
+    trained: Trained, wanted: Wanted, tokens: Int[Tensor, "batch time"], index: Int[Tensor, " batch"] | None
+) -> Float[Tensor, " batch"]:
+    """log p of whole strings under the model itself, where they were drawn from something else.
+
+    Args:
+        index: Numbers of the samples, from which their latent codes follow; None where there are none.
+    """
     parts = []
-    for part in tokens.split(wanted.batch_size):
+    for rows in torch.arange(len(tokens), device=tokens.device).split(wanted.batch_size):
+        part = tokens[rows]
         width = max(1, int((part != PAD).sum(1).max()))
+        context = None if index is None or not trained.generator.d_context else _context(trained, wanted, index[rows])
         scores = log_prob(
-            trained.generator, part[:, :width], _constraint(trained, wanted), budget=_budget(trained, wanted)
+            trained.generator,
+            part[:, :width],
+            _constraint(trained, wanted),
+            context,
+            budget=_budget(trained, wanted),
         )
         parts.append(scores.double().sum(1))
     return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)

@@ -6,7 +6,7 @@ reordered.
 """
 
 import abc
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from jaxtyping import Bool, Int
@@ -25,6 +25,7 @@ class AbstractConstraint(abc.ABC, Generic[State]):
     """Immutable tables over a vocabulary of `n_vocab` tokens, whose ids 0-3 are `<pad> <bos> <eos> <unk>`."""
 
     n_vocab: int
+    is_free: ClassVar[bool] = False  # nearly every token may follow every other: replaying the masks costs nothing
 
     @abc.abstractmethod
     def start(self, n: int, budget: int | Int[Tensor, " batch"], device: torch.device | str = "cpu") -> State:

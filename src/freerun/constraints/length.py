@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Int
@@ -36,6 +37,8 @@ class Length(AbstractConstraint[LengthState]):
         ValueError: If `shortest` is negative or exceeds `longest`, or the vocabulary holds no word.
     """
 
+    is_free: ClassVar[bool] = True
+
     n_vocab: int
     shortest: int = 0
     longest: int | None = None
@@ -64,6 +67,11 @@ class Length(AbstractConstraint[LengthState]):
         goes_on = word & (state.left > 1) & ~state.closed
         return LengthState((state.owed - 1).clamp(min=0), state.left - 1, ~goes_on)
 
+    def _objection(self, state: LengthState, token: int) -> str:
+        if token == EOS:
+            return f"{int(state.owed[0])} more tokens are owed before the end"
+        return "the string is as long as it may be"
+
     def _mask_index(self, state: LengthState) -> Int[Tensor, " batch"]:
         index = torch.where(state.owed > 0, WORDS, WORDS_OR_END)
         index = torch.where(state.left <= 1, END, index)
@@ -73,6 +81,8 @@ class Length(AbstractConstraint[LengthState]):
 @dataclasses.dataclass(frozen=True)
 class Anything(AbstractConstraint[LengthState]):
     """The plain constraint: every string of the vocabulary, the empty one included, that fits into the budget."""
+
+    is_free: ClassVar[bool] = True
 
     n_vocab: int
     unk_is_word: bool = False
@@ -85,6 +95,9 @@ class Anything(AbstractConstraint[LengthState]):
 
     def advance(self, state: LengthState, tokens: Int[Tensor, " batch"]) -> LengthState:
         return self._length.advance(state, tokens)
+
+    def _objection(self, state: LengthState, token: int) -> str:
+        return self._length._objection(state, token)
 
     @property
     def _length(self) -> Length:

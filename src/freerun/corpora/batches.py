@@ -1,7 +1,8 @@
 """Batches of an encoded split: rows of similar length together, each a pure function of (seed, step)."""
 
+import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from freerun.constraints.base import EOS, PAD, UNK
 from freerun.corpora.hashing import permutation
+from freerun.corpora.masks import StoredMasks
 from freerun.corpora.store import EncodedSplit
 from freerun.errors import InvalidSequence, UsageError
 from freerun.representations.base import AbstractRepresentation
@@ -55,6 +57,8 @@ class Batches:
         max_tokens: Most tokens of a row, <eos> included; None: no limit.
         drop_unknown: Leave out rows with unknown tokens; otherwise they stand as <unk>.
         columns: Values for each row of `encoded` (`encoded.align(corpus.columns(split))`), numbers only.
+        masks: Of this split: batches carry the numbers of their masks, and rows that the constraint refuses take no
+            part; a rewriting that it refuses is replaced by the original, and rewritten batches carry no numbers.
 
     Raises:
         UsageError: If no row is left, or a column holds labels.
@@ -72,12 +76,14 @@ class Batches:
         max_tokens: int | None = None,
         drop_unknown: bool = True,
         columns: Mapping[str, np.ndarray] | None = None,
+        masks: StoredMasks | None = None,
     ):
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}; it must be at least 1")
         self.encoded, self.representation = encoded, representation
         self.batch_size, self.seed = batch_size, seed
         self._by_length, self._augment, self._max_tokens = by_length, augment, max_tokens
+        self._masks = masks
         self._columns = {name: _numbers(name, values) for name, values in (columns or {}).items()}
         known = {token: i for i, token in enumerate(representation.vocab)}
         self._to_vocab = np.array([known.get(token, UNK) for token in encoded.alphabet], dtype=np.int64)
@@ -86,13 +92,17 @@ class Batches:
         fits = np.ones(len(encoded), bool) if max_tokens is None else self._lengths < max_tokens
         strange = _rows_with(encoded, np.array([token not in known for token in encoded.alphabet], dtype=bool))
         keep = fits & ~strange if drop_unknown else fits
+        if masks is not None:
+            keep &= masks.refused < 0
         self.n_too_long = int((~fits).sum())
         self.n_unknown = int((fits & strange).sum())
+        self.n_refused = 0 if masks is None else int((masks.refused >= 0).sum())
         self.rows: Int[np.ndarray, " kept"] = np.flatnonzero(keep)
         if not len(self.rows):
             raise UsageError(
                 f"no row is left for batches: of {len(encoded):,}, {self.n_too_long:,} are too long "
                 f"(max_tokens = {max_tokens}, <eos> included) and {self.n_unknown:,} hold tokens outside the vocabulary"
+                + (f"; the constraint refuses {self.n_refused:,}" if self.n_refused else "")
             )
         self._epoch = functools.lru_cache(maxsize=1)(self._ordered)
 
@@ -138,21 +148,23 @@ class Batches:
         tokens = self._to_vocab[ids]
         tokens[time >= lengths[:, None]] = PAD
         tokens[np.arange(len(rows)), lengths] = EOS
-        return self._batch(tokens, rows)
+        batch = self._batch(tokens, rows)
+        if self._masks is None:
+            return batch
+        return dataclasses.replace(batch, masks=self._masks.of(self.encoded, rows, tokens.shape[1]))
 
     def _augmented(self, rows: Int[np.ndarray, " batch"], epoch: int) -> Batch:
-        written, n_fallbacks = [], 0
-        for row in rows.tolist():
-            ids = self._rewritten(row, epoch)
-            if ids is None:
-                n_fallbacks += 1
-                ids = self._to_vocab[self.encoded.ids[self.encoded.offsets[row] : self.encoded.offsets[row + 1]]]
-            written.append(ids)
-        tokens = np.full((len(rows), max(map(len, written)) + 1), PAD, dtype=np.int64)
-        for row, ids in zip(tokens, written, strict=True):
-            row[: len(ids)] = ids
-            row[len(ids)] = EOS
-        return self._batch(tokens, rows, n_fallbacks)
+        rewritten = [self._rewritten(row, epoch) for row in rows.tolist()]
+        if self._masks is not None:
+            accepted = self._masks.accepts(torch.from_numpy(_padded([[] if ids is None else ids for ids in rewritten])))
+            rewritten = [ids if fine else None for ids, fine in zip(rewritten, accepted.tolist(), strict=True)]
+        written = [
+            self._to_vocab[self.encoded.ids[self.encoded.offsets[row] : self.encoded.offsets[row + 1]]]
+            if ids is None
+            else ids
+            for row, ids in zip(rows.tolist(), rewritten, strict=True)
+        ]
+        return self._batch(_padded(written), rows, sum(ids is None for ids in rewritten))
 
     def _rewritten(self, row: int, epoch: int) -> np.ndarray | None:
         rng = np.random.default_rng((self.seed % 2**64, epoch, row, _AUGMENT))
@@ -167,6 +179,15 @@ class Batches:
     def _batch(self, tokens: np.ndarray, rows: np.ndarray, n_fallbacks: int = 0) -> Batch:
         columns = {name: torch.from_numpy(values[rows]) for name, values in self._columns.items()}
         return Batch(torch.from_numpy(tokens), torch.from_numpy(rows), columns, n_fallbacks)
+
+
+def _padded(rows: Sequence[Sequence[int] | np.ndarray]) -> Int[np.ndarray, "batch time"]:
+    """Each row, <eos>, then <pad>."""
+    tokens = np.full((len(rows), max(map(len, rows)) + 1), PAD, dtype=np.int64)
+    for line, ids in zip(tokens, rows, strict=True):
+        line[: len(ids)] = ids
+        line[len(ids)] = EOS
+    return tokens
 
 
 def _numbers(name: str, values: np.ndarray) -> Float[np.ndarray, " rows"]:

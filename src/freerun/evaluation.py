@@ -2,14 +2,13 @@
 
 import dataclasses
 import datetime
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from freerun.corpora.corpus import Corpus, open_corpus
 from freerun.corpora.sources import SOURCES
 from freerun.errors import UsageError
+from freerun.metrics.expressions import expression_measures
 from freerun.metrics.molecules import Molecules
 from freerun.metrics.moses import moses_measures
 from freerun.metrics.moses_reference import moses_reference
@@ -80,7 +79,18 @@ def _one_spaced(line: str) -> str:
     return " ".join(line.split())
 
 
-SUITES: dict[str, Callable[..., dict[str, float]]] = {"moses": moses_suite, "text": text_suite}
+def expressions_suite(
+    samples: Iterable[str], against: Against, ks: Sequence[int], progress: Progress | None = None
+) -> dict[str, float]:
+    """Validity, uniqueness and novelty of formulas, and whether their lengths and fits are spread like the corpus's."""
+    return expression_measures(list(samples), against.test_strings(), against.train_strings(), ks)
+
+
+SUITES: dict[str, Callable[..., dict[str, float]]] = {
+    "moses": moses_suite,
+    "text": text_suite,
+    "expressions": expressions_suite,
+}
 
 
 def evaluate_strings(
@@ -103,33 +113,3 @@ def evaluate_strings(
 
 def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def read_lines(path: str) -> Iterator[str]:
-    """The samples of a plain file, or of stdin for `-`: every line is one, the empty ones too."""
-    if path == "-":
-        yield from (line.rstrip("\r\n") for line in sys.stdin)
-        return
-    if not Path(path).is_file():
-        raise UsageError(f"{path} is no file; give a file of strings, a run folder, or - for stdin")
-    if Path(path).suffix in (".csv", ".tsv", ".parquet"):
-        yield from _column_of(path)
-        return
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            yield from (line.rstrip("\r\n") for line in file)
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not text in UTF-8 ({error.reason} at byte {error.start})") from error
-
-
-def _column_of(path: str) -> Iterator[str]:
-    """The samples of a table: the column `raw` of what `freerun sample` writes, else the column of strings."""
-    for column in ("raw", None):
-        try:
-            corpus = open_corpus(path, column=column)
-        except UsageError:
-            if column is None:
-                raise
-            continue
-        yield from (text for _, text in corpus.strings("+".join(corpus.splits)))
-        return

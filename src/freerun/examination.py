@@ -94,12 +94,12 @@ class Examination:
         test = next((split for split in ("test", "valid") if split in corpus.splits), "train")
         return Against(settings.name, corpus, test, "train+valid" if "valid" in corpus.splits else "train")
 
-    def _samples(self) -> list[Sample]:
-        return [sample for piece in draw(self.trained, Wanted(self.n, self.seed)) for sample in piece]
+    def _samples(self, constrained: bool = True) -> list[Sample]:
+        wanted = Wanted(self.n, self.seed, constrained=constrained)
+        return [sample for piece in draw(self.trained, wanted) for sample in piece]
 
     def _measures(self, strings: Sequence[str]) -> dict[str, Any]:
-        chemical = self.trained.representation.is_chemical
-        suite = self.suite or ("moses" if chemical else "text")
+        suite = self.suite or self._fitting_suite()
         ks = tuple(k for k in (1_000, 10_000) if k <= self.n) or (self.n,)
         theirs = self._corpus_sample()
         self.notify(f"measuring them by the suite {suite} against {self.yardstick.name}")
@@ -113,12 +113,23 @@ class Examination:
             "corpus": self._corpus_measures(theirs, suite, ks),
             "created": now(),
         }
+        if not self.trained.constraint.is_free:
+            self.notify(f"drawing and measuring {self.n:,} samples of the same weights without the constraint")
+            free = [sample.raw for sample in self._samples(constrained=False)]
+            measures["unconstrained"] = SUITES[suite](
+                molecules(free, progress=self.progress) if suite == "moses" else free, self.yardstick, ks, self.progress
+            )
         write_json(self.folder.path / "measures.json", measures)
         properties = {"length": {"ours": _lengths(strings), "corpus": _lengths(theirs)}}
         if isinstance(ours, Molecules):
             properties = _properties(ours, molecules(theirs)) | properties
         write_json(self.folder.path / "properties.json", properties)
         return measures
+
+    def _fitting_suite(self) -> str:
+        if self.trained.representation.is_chemical:
+            return "moses"
+        return self.yardstick.name if self.yardstick.name in SUITES else "text"
 
     def _corpus_sample(self) -> list[str]:
         train, _ = self.splits

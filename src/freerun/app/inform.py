@@ -70,9 +70,9 @@ def constraints(name: Name = None) -> None:
 
 def scores(name: Name = None) -> None:
     """Numbers of a string."""
-    from freerun.scores import SCORES
+    from freerun.app.scoring import listed, told
 
-    _tell("score", SCORES, name)
+    print(listed() if name is None else told(name))
 
 
 def metrics(name: Name = None) -> None:
@@ -98,10 +98,11 @@ def runs() -> None:
     from freerun.app.tables import table
     from freerun.run_folder import existing
 
-    rows = [["run", "status", "corpus", "step", "NLL a token, held out"]]
+    rows = [["run", "status", "corpus", "step", "NLL (or its bound) a token, held out"]]
     for run in existing():
         facts, records = run.read_facts(), run.records()
-        nll = [record["valid_nll_per_token"] for record in records if "valid_nll_per_token" in record]
+        names = ("valid_nll_per_token", "valid_neg_elbo_per_token")
+        nll = [record[name] for record in records for name in names if name in record]
         step = str(records[-1]["step"]) if records else "0"
         corpus = Path(facts["corpus"]["name"]).name
         rows.append([str(run.path), facts["status"], corpus, step, f"{min(nll):.4f}" if nll else "-"])
@@ -130,7 +131,7 @@ def _fields(thing: Any) -> list[str]:
     if not isinstance(thing, type) or not dataclasses.is_dataclass(thing):
         return []
     lines = ["", "fields and defaults:"]
-    for field in dataclasses.fields(thing):
+    for field in (field for field in dataclasses.fields(thing) if field.init):
         value = "(needed)" if field.default is dataclasses.MISSING else repr(field.default)
         lines.append(f"  {field.name} = {value}")
     return lines
@@ -153,7 +154,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     methods: "freerun methods teacher_forcing",
     representations: "freerun representations smiles",
     constraints: "freerun constraints length",
-    scores: "freerun scores",
+    scores: "freerun scores plogp",
     metrics: "freerun metrics moses",
     configs: "freerun configs quickstart > mine.toml",
     runs: "freerun runs",

@@ -85,6 +85,7 @@ def evaluate(
     from freerun import evaluation, examination
     from freerun.app.screen import Screen
     from freerun.app.tables import measures_table
+    from freerun.corpora.samples import read_lines
     from freerun.files import write_json
     from freerun.run_folder import RunFolder
 
@@ -93,7 +94,7 @@ def evaluate(
             folder = RunFolder.found(what)
             measures = examination.Examination(folder, n, seed, device, suite, against, screen.say, screen.work).run()
         else:
-            strings = evaluation.read_lines(what)
+            strings = read_lines(what)
             measures = evaluation.evaluate_strings(strings, suite or "moses", against or "moses", progress=screen.work)
         if json_out is not None:
             write_json(json_out, measures["ours"])

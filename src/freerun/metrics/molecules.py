@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, UInt64
 
 from freerun.chemistry import rdkit
-from freerun.metrics.filters import passes_filters
 from freerun.metrics.tanimoto import BITS, WORDS, pack
+from freerun.scores.filters import passes_filters
 from freerun.scores.molecules import FAILURES, PROPERTIES, molecule, value
 
 MIN_RINGS = 2  # smaller scaffolds are not counted

@@ -6,6 +6,7 @@ The patterns (MCF and PAINS) are data of MOSES, in data/, with their licence bes
 import csv
 import functools
 import importlib.resources
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from freerun.chemistry import parse, rdkit
 
 ELEMENTS = frozenset({"C", "N", "S", "O", "F", "Cl", "Br", "H"})
 LARGEST_RING = 7
+N_ALERTS = 502
 
 
 def passes_filters(mol: Any) -> bool:
@@ -31,17 +33,26 @@ def passes_filters(mol: Any) -> bool:
     return parse(rdkit().MolToSmiles(mol, isomericSmiles=False)) is not None
 
 
+def alerts(mol: Any) -> int:
+    """How many of the forbidden patterns occur, from 0 to 502."""
+    return sum(_verdicts(rdkit().AddHs(mol)))
+
+
 def has_forbidden_pattern(with_hydrogens: Any) -> bool:
+    return any(_verdicts(with_hydrogens))
+
+
+def _verdicts(with_hydrogens: Any) -> Iterator[bool]:
     """Only patterns whose fingerprint lies within the molecule's can match (27 of 502, mean over MOSES): try those."""
     patterns, screens = _patterns()
     absent = ~_pattern_bits(with_hydrogens)
     candidates = np.flatnonzero(~(screens & absent).any(axis=1))
-    return any(with_hydrogens.HasSubstructMatch(patterns[index]) for index in candidates)
+    return (with_hydrogens.HasSubstructMatch(patterns[index]) for index in candidates)
 
 
 def smarts() -> list[str]:
     """The forbidden patterns."""
-    folder = importlib.resources.files("freerun.metrics") / "data"
+    folder = importlib.resources.files("freerun.scores") / "data"
     mcf = csv.DictReader((folder / "mcf.csv").read_text(encoding="utf-8").splitlines())
     pains = csv.reader((folder / "wehi_pains.csv").read_text(encoding="utf-8").splitlines())
     return [row["smarts"] for row in mcf] + [row[0].strip() for row in pains if row]

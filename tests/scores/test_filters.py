@@ -6,7 +6,7 @@ from rdkit import Chem
 
 from freerun.chemistry import parse
 from freerun.corpora.corpus import open_corpus
-from freerun.metrics.filters import has_forbidden_pattern, passes_filters, smarts
+from freerun.scores.filters import alerts, has_forbidden_pattern, passes_filters, smarts
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -56,6 +56,17 @@ def golden_lines(n: int) -> list[str]:
 
 def test_screening_gives_the_verdicts_of_the_full_loop():
     verdicts_agree(golden_lines(60))
+
+
+def test_alerts_are_counted():
+    patterns = [Chem.MolFromSmarts(pattern) for pattern in smarts()]
+    counts = []
+    for smiles in ("CCOc1ccccc1", "CC=O", "O=CCC1CO1", "O=CCCC=O"):
+        mol = Chem.MolFromSmiles(smiles)
+        counts.append(sum(Chem.AddHs(mol).HasSubstructMatch(pattern) for pattern in patterns))
+        assert alerts(mol) == counts[-1]
+    assert counts[0] == 0
+    assert counts[2] > counts[1] > 0
 
 
 @pytest.mark.slow

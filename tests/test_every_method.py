@@ -1,6 +1,7 @@
 """Properties that hold for each method, run through the dict on tiny worlds."""
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -9,15 +10,30 @@ from freerun.constraints.base import EOS, PAD
 from freerun.constraints.length import Anything, Length
 from freerun.corpora.batches import Batch
 from freerun.methods import METHODS
-from freerun.methods.base import AbstractMethod, Network, State, World
+from freerun.methods.base import AbstractLatentMethod, AbstractMethod, Network, State, World
 from freerun.methods.descent import Descent
-from freerun.sampling.free_run import FreeRun
+from freerun.sampling.free_run import FreeRun, OfIndex
 from freerun.sampling.likelihood import log_prob
 
-SETTINGS = {"teacher_forcing": {"n_steps": 300, "descent": Descent(lr=0.02)}}
+N_STEPS = 200
+SETTINGS = {
+    "teacher_forcing": {"n_steps": N_STEPS, "descent": Descent(lr=0.02)},
+    "vrae": {"n_steps": N_STEPS, "d_latent": 4, "bidirectional": True, "descent": Descent(lr=0.02)},
+    "grammar_vae": {
+        "n_steps": N_STEPS,
+        "d_latent": 4,
+        "filters": (4, 4),
+        "widths": (2, 2),
+        "d_dense": 16,
+        "objective": "elbo",
+        "descent": Descent(lr=0.01),
+    },
+}
 WORLDS = {"text": Anything(7), "two to three words": Length(7, 2, 3)}
 ROWS = torch.tensor([[4, 5, EOS, PAD], [4, 5, 6, EOS], [4, 4, EOS, PAD], [6, 5, EOS, PAD]])
 BATCH = Batch(ROWS, torch.arange(4), {})
+LATENT = {name for name, kind in METHODS.items() if issubclass(kind, AbstractLatentMethod)}
+N_DRAWS = 3000
 
 
 def test_every_method_has_settings_here():
@@ -27,6 +43,13 @@ def test_every_method_has_settings_here():
 @pytest.fixture(params=METHODS)
 def method(request) -> AbstractMethod:
     return METHODS[request.param](**SETTINGS[request.param])
+
+
+@pytest.fixture(params=sorted(LATENT))
+def latent_method(request) -> AbstractLatentMethod:
+    method = METHODS[request.param](**SETTINGS[request.param])
+    assert isinstance(method, AbstractLatentMethod)
+    return method
 
 
 @pytest.fixture(params=WORLDS)
@@ -48,6 +71,41 @@ def trained(method: AbstractMethod, state: State, first: int, last: int, batch: 
         torch.manual_seed(step)
         logs.append(phase.step(state, batch, torch.Generator().manual_seed(step)))
     return logs
+
+
+def contexts(method: AbstractMethod, state: State, seed: int = 0) -> OfIndex | None:
+    """What sampling gives to the generator: prior draws, or nothing."""
+    if method.context(state, torch.arange(0), {}, seed) is None:
+        return None
+
+    def of_index(index: torch.Tensor) -> torch.Tensor:
+        codes = method.context(state, index, {}, seed)
+        assert codes is not None
+        return codes
+
+    return of_index
+
+
+@functools.cache
+def learned(method: AbstractMethod, world: World) -> State:
+    """At the end of its training; for tests that only read."""
+    state = begun(method, world)
+    trained(method, state, 0, N_STEPS)
+    return state
+
+
+@torch.no_grad()
+def marginal_log_prob(method: AbstractMethod, state: State, n: int = N_DRAWS) -> tuple[torch.Tensor, torch.Tensor]:
+    """log p(y) of each row, and the standard error of p(y): exact without a code, else the mean over prior draws."""
+    generator, of_index = method.generator(state).eval(), contexts(method, state, seed=1)
+    if of_index is None:
+        scored = log_prob(generator, ROWS, state.world.constraint, budget=4).double().sum(1)
+        return scored, torch.zeros_like(scored)
+    codes = of_index(torch.arange(n))
+    tokens, repeated = ROWS.repeat(n, 1), codes.repeat_interleave(len(ROWS), 0)
+    scored = log_prob(generator, tokens, state.world.constraint, repeated, budget=4).double().sum(1)
+    probs = scored.exp().unflatten(0, (n, len(ROWS)))
+    return probs.mean(0).log(), probs.std(0) / n**0.5
 
 
 def test_the_same_seed_gives_the_same_weights(method, world):
@@ -80,25 +138,60 @@ def test_every_logged_number_is_finite_and_detached(method, world):
 
 def test_a_batch_is_learned_by_heart(method, world):
     """Four strings of equal frequency: no model can do better than ln 4 a string."""
-    state = begun(method, world)
-    trained(method, state, 0, 300)
-    ((total, count),) = method.evaluate(state, BATCH, torch.Generator()).values()
-    assert total / 4 < torch.tensor(4.0).log() + 0.05
-    assert total / 4 > torch.tensor(4.0).log() - 1e-4
-    assert count == 3 + 4 + 3 + 3
+    state = learned(method, world)
+    best = torch.tensor(4.0).log()
+    slack = 0.5 if isinstance(method, AbstractLatentMethod) else 0.05  # a bound is not tight
+    draws = [method.evaluate(state, BATCH, torch.Generator().manual_seed(i)) for i in range(50)]
+    totals = torch.stack([next(iter(draw.values()))[0] for draw in draws])
+    total = totals.mean() / 4
+    assert total < best + slack
+    assert total > best - 1e-4 - 4.5 * totals.std() / 4 / 50**0.5
+    assert next(iter(draws[0].values()))[1] == 3 + 4 + 3 + 3
 
 
 def test_what_is_evaluated_is_what_sampling_draws(method, world):
-    state = begun(method, world)
-    trained(method, state, 0, 300)
-    generator = method.generator(state).eval()
-    ((total, _),) = method.evaluate(state, BATCH, torch.Generator()).values()
+    state = learned(method, world)
+    scored, error = marginal_log_prob(method, state)
+    if not isinstance(method, AbstractLatentMethod):
+        ((total, _),) = method.evaluate(state, BATCH, torch.Generator()).values()
+        assert -scored.sum().item() == pytest.approx(total.item(), rel=1e-5)
+    run = FreeRun(method.generator(state), world.constraint, 4, context=contexts(method, state))
+    share = (run(2000).tokens == ROWS[1]).all(1).double().mean()
+    tolerance = 4.5 * (0.25 / 2000 + error[1].item() ** 2) ** 0.5
+    assert abs(share - scored[1].exp().item()) < tolerance
+
+
+def test_the_evaluated_bound_is_below_the_likelihood_and_tight_where_the_posterior_is(latent_method, world):
+    """E_q [log p(y|z) + log p(z) - log q(z|y)] is the bound; the logarithm of the mean of its exponential, log p(y)."""
+    state = learned(latent_method, world)
+    n, rng = N_DRAWS, torch.Generator().manual_seed(0)
+    latent = latent_method.encode(state, BATCH)
+    mean, deviation = latent.mean.double()[:, None], (latent.log_var.double() / 2).exp()[:, None]
+    z = mean + deviation * torch.randn(4, n, latent_method.d_latent, generator=rng, dtype=torch.float64)
+    tokens = ROWS.repeat_interleave(n, 0)
+    generator = latent_method.generator(state).eval()
     with torch.no_grad():
-        scored = log_prob(generator, ROWS, world.constraint, budget=4)
-    assert -scored.sum().item() == pytest.approx(total.item(), rel=1e-5)
-    drawn = FreeRun(generator, world.constraint, 4)(2000).tokens
-    share = (drawn == ROWS[1]).all(1).double().mean()
-    assert abs(share - scored[1].sum().exp().item()) < 4.5 * (0.25 / 2000) ** 0.5
+        given = log_prob(generator, tokens, world.constraint, z.flatten(0, 1).float(), budget=4).double()
+    prior = torch.distributions.Normal(0, 1).log_prob(z).sum(-1)
+    posterior = torch.distributions.Normal(mean, deviation).log_prob(z).sum(-1)
+    weights = given.sum(1).unflatten(0, (4, n)) + prior - posterior
+    marginal, error = marginal_log_prob(latent_method, state, 4 * n)
+    weighted = weights.logsumexp(1) - torch.tensor(n).log()
+    torch.testing.assert_close(weighted.exp(), marginal.exp(), rtol=0.05, atol=4.5 * error.max().item())
+    assert (weights.mean(1) <= weighted + 1e-9).all()
+    draws = [latent_method.evaluate(state, BATCH, torch.Generator().manual_seed(i)) for i in range(100)]
+    bounds = torch.stack([-draw["neg_elbo_per_token"][0] for draw in draws]).double()
+    expected, spread = weights.mean(1).sum(), weights.std(1).square().sum().sqrt()
+    assert abs(bounds.mean() - expected) < 4.5 * spread * (1 / 100 + 1 / n) ** 0.5 + 1e-4
+
+
+def test_prior_draws_depend_on_the_seed_and_the_number_of_the_sample(latent_method, world):
+    state = begun(latent_method, world)
+    codes = latent_method.context(state, torch.arange(20_000), {}, 5)
+    assert torch.equal(latent_method.context(state, torch.tensor([7]), {}, 5), codes[7:8])
+    assert not torch.equal(latent_method.context(state, torch.tensor([7]), {}, 6), codes[7:8])
+    assert codes.mean(0).abs().max() < 4.5 / 20_000**0.5
+    assert (codes.var(0) - 1).abs().max() < 4.5 * (2 / 20_000) ** 0.5
 
 
 def test_padding_adds_nothing(method, world):

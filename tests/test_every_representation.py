@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import re
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from freerun.chemistry import canonical
 from freerun.constraints.base import BOS, EOS, PAD, SPECIALS
 from freerun.errors import FreerunError, InvalidSequence, UnknownToken
+from freerun.grammars.reading import SHIPPED
 from freerun.representations import REPRESENTATIONS, AbstractRepresentation
+from freerun.representations.grammar import GrammarRules
 
 MOLECULES = (
     "C",
@@ -51,6 +54,12 @@ TEXTS = (
     "naïve Ägypten, 東京 𝛼 İ ΑΣ",
     "'quotes' \\ back \"slash\"",
 )
+STRINGS = {  # of the grammars that come with the package
+    "formulas": ("x", "1 / 3 + x + sin ( x * x )", " exp(x*(2+3))/x ", "((((1))))", "1+2*3/x"),
+    "json": ("[]", '{"a":[1,-2.5,3e8,true,null],"two  words":{}}', "0", '""'),
+    "smiles": MOLECULES,
+    "smiles76": tuple(text for text in MOLECULES if not re.search(r"[.%]|Si|se|\[2H", text)),
+}
 MALFORMED = (  # text, position
     ("C(C", 1),
     ("CC)C", 2),
@@ -64,9 +73,11 @@ MALFORMED = (  # text, position
 
 
 def variants() -> dict[str, AbstractRepresentation]:
-    """Every representation with every combination of its settings; each setting is a bool or a Literal."""
-    found = {}
+    """Every representation with every combination of its settings, each a bool or a Literal; and every grammar."""
+    found: dict[str, AbstractRepresentation] = {f"grammar {name}": GrammarRules(name) for name in SHIPPED}
     for representation in REPRESENTATIONS.values():
+        if representation is GrammarRules:
+            continue
         hints = get_type_hints(representation)
         names = [field.name for field in dataclasses.fields(representation) if field.name != "vocab"]
         choices = [get_args(hints[n]) if get_origin(hints[n]) is Literal else (False, True) for n in names]
@@ -78,6 +89,8 @@ def variants() -> dict[str, AbstractRepresentation]:
 
 
 def examples(representation: AbstractRepresentation) -> tuple[str, ...]:
+    if isinstance(representation, GrammarRules):
+        return STRINGS[representation.grammar]
     return MOLECULES if representation.is_chemical else TEXTS
 
 
@@ -89,6 +102,8 @@ VARIANTS = variants()
 every = pytest.mark.parametrize("representation", VARIANTS.values(), ids=VARIANTS.keys())
 CHEMICAL = {name: representation for name, representation in VARIANTS.items() if representation.is_chemical}
 every_chemical = pytest.mark.parametrize("representation", CHEMICAL.values(), ids=CHEMICAL.keys())
+FITTED = [v for v in VARIANTS.values() if not isinstance(v, GrammarRules)]  # their tokens come from a corpus
+every_fitted = pytest.mark.parametrize("representation", FITTED, ids=repr)
 
 
 @every
@@ -112,11 +127,11 @@ def test_the_normal_form_is_its_own_normal_form_and_has_the_same_tokens(represen
 
 @every_chemical
 def test_molecules_keep_their_canonical_smiles(representation: AbstractRepresentation):
-    for text in MOLECULES:
+    for text in examples(representation):
         assert canonical(representation.normalise(text)) == canonical(text)
 
 
-@every_chemical
+@pytest.mark.parametrize("representation", [v for v in FITTED if v.is_chemical], ids=repr)
 def test_malformed_smiles_are_refused_with_their_position(representation: AbstractRepresentation):
     for text, position in MALFORMED:
         with pytest.raises(InvalidSequence, match=f"at position {position} of") as caught:
@@ -135,7 +150,7 @@ def test_what_is_no_molecule_is_not_valid(representation: AbstractRepresentation
 def test_a_line_that_would_overflow_rdkit_is_refused_or_left_alone(representation: AbstractRepresentation):
     chain = "C" * 30_000
     assert not representation.is_valid(chain)
-    if representation == REPRESENTATIONS["smiles"]():
+    if representation in (REPRESENTATIONS["smiles"](), GrammarRules("smiles"), GrammarRules("smiles76")):
         assert representation.normalise(chain) == chain, "as written RDKit is not asked"
     else:
         with pytest.raises(InvalidSequence, match="5,000 characters at most"):
@@ -157,7 +172,7 @@ def test_any_string_is_refused_at_a_position_or_keeps_its_molecule(representatio
     assert canonical(normal) == canonical(text.strip())
 
 
-@pytest.mark.parametrize("representation", [v for v in VARIANTS.values() if not v.is_chemical], ids=repr)
+@pytest.mark.parametrize("representation", [v for v in FITTED if not v.is_chemical], ids=repr)
 @given(text=st.text())
 def test_any_text_comes_back(representation: AbstractRepresentation, text: str):
     assume(set(text.lower().split()).isdisjoint(SPECIALS))
@@ -166,7 +181,7 @@ def test_any_text_comes_back(representation: AbstractRepresentation, text: str):
     assert ready.decode(ready.encode(text)) == normal == ready.normalise(normal)
 
 
-@every
+@every_fitted
 def test_an_unknown_token_is_named_with_its_position(representation: AbstractRepresentation):
     first, last = ("CCO", "CCN") if representation.is_chemical else ("a b", "a q")
     ready = fitted(representation, first)
@@ -245,7 +260,7 @@ def test_new_tokens_are_appended_and_old_ones_keep_their_ids(representation: Abs
     assert longer.extended(longer.vocab) == (longer, ())
 
 
-@every
+@every_fitted
 def test_the_vocabulary_begins_with_the_four_special_tokens(representation: AbstractRepresentation):
     assert representation.with_vocab(["b", "a", "b"]).vocab == (*SPECIALS, "b", "a")
     assert representation.extended(["a"])[1] == ("a",)

@@ -13,12 +13,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from freerun.api import FreerunError, Run, evaluate, report, resume, train
+    from freerun.api import FreerunError, Run, evaluate, explain, report, resume, train
 
-__all__ = ["FreerunError", "Run", "evaluate", "report", "resume", "train"]
+__all__ = ["FreerunError", "Run", "evaluate", "explain", "report", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(importlib.import_module("freerun.api"), name)
+        value = getattr(importlib.import_module("freerun.api"), name)
+        globals()[name] = value  # a subpackage of the same name must not take its place
+        return value
     raise AttributeError(f"module 'freerun' has no attribute {name!r}; it offers {', '.join(__all__)}")

@@ -12,12 +12,16 @@ from freerun.errors import FreerunError
 from freerun.evaluation import Progress as MeasureProgress
 from freerun.evaluation import evaluate_strings
 from freerun.examination import Examination
+from freerun.explanation.explanation import Explanation, explain_run, explain_string
+from freerun.explanation.page import write_page
 from freerun.prepare import prepare, reopen
 from freerun.report.page import write_report
 from freerun.run import Progress, Training
 from freerun.run_folder import RunFolder
 from freerun.samples import Sample, Wanted, draw
 from freerun.sampling.decoding import Decoding
+from freerun.search.optimization import optimize
+from freerun.search.plan import Outcome, Plan
 from freerun.trained import Trained
 
 Notify = Callable[[str], None]
@@ -77,6 +81,24 @@ class Run:
         """Draws n samples, measures them, and writes what the report shows into the folder."""
         examination = Examination(self.folder, n, seed, device, suite, against, notify, progress)
         return examination.run()["ours"]
+
+    def optimize(
+        self,
+        *scores: str,
+        by: str = "latent",
+        budget: int = 500,
+        protocol: str = "trust-region",
+        seed: int = 0,
+        n_seeds: int = 1,
+        start: Sequence[str] = (),
+        n_start: int = 1000,
+        max_length: int = 0,
+        device: str = "auto",
+        notify: Notify = _silent,
+    ) -> Outcome:
+        """Looks for the strings of the best scores (`NAME` or `NAME:WEIGHT`); what was asked before costs nothing."""
+        plan = Plan(scores, by, budget, protocol, seed, n_seeds, tuple(start), n_start, max_length)
+        return optimize(self.folder, plan, device=device, notify=notify)
 
     def report(self, out: str | Path | None = None) -> Path:
         """One HTML page: `report.html` in the folder unless `out` says otherwise."""
@@ -167,6 +189,37 @@ def report(runs: Sequence[str | Path], out: str | Path) -> Path:
     return write_report([RunFolder.found(run).path for run in runs], Path(out))
 
 
+def explain(
+    string: str,
+    *,
+    run: str | Path | None = None,
+    representation: str = "",
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    last: bool = False,
+    device: str = "auto",
+) -> Explanation:
+    """One string token by token: its graph, its derivation and, with a run, what its model thinks of each token.
+
+    Args:
+        run: A run folder; its representation and its model are used.
+        representation: Without a run: the name of a representation, or a grammar; empty: what fits the string.
+        overrides: `representation.KEY=VALUE`, as after `--set`.
+        out: An HTML file that shows it.
+        last: The last weights of the run instead of the best.
+
+    Raises:
+        InvalidSequence: If the string cannot be read, with the position.
+    """
+    if run is None:
+        told = explain_string(string, representation, overrides)
+    else:
+        told = explain_run(string, Trained.load(RunFolder.found(run), device=device, last=last))
+    if out is not None:
+        write_page(told, Path(out))
+    return told
+
+
 def _absolute(corpus: str | Path | None) -> str | None:
     """A file is remembered by its full path, so that a run can be resumed from anywhere."""
     if corpus is None or str(corpus) == "-":
@@ -184,4 +237,4 @@ def _say_what(prepared: Any, notify: Notify) -> None:
     )
 
 
-__all__ = ["FreerunError", "Run", "evaluate", "report", "resume", "train"]
+__all__ = ["FreerunError", "Run", "evaluate", "explain", "report", "resume", "train"]

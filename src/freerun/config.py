@@ -16,7 +16,9 @@ import pydantic
 
 from freerun.constraints import CONSTRAINTS
 from freerun.constraints.base import AbstractConstraint
+from freerun.constraints.both import both
 from freerun.errors import UsageError
+from freerun.grammars.reading import load
 from freerun.methods import METHODS
 from freerun.methods.base import AbstractMethod, Network
 from freerun.representations import REPRESENTATIONS
@@ -121,7 +123,7 @@ class Config:
                 "stand in tables of their own, like [constraint.length]"
             )
         parts = [_constraint(part, table.get(part, {}), representation) for part in name]
-        return functools.reduce(lambda a, b: a, parts)
+        return functools.reduce(both, parts)
 
 
 def _constraint(name: str, table: Mapping[str, Any], representation: AbstractRepresentation) -> AbstractConstraint:
@@ -137,7 +139,20 @@ def _constraint(name: str, table: Mapping[str, Any], representation: AbstractRep
         "separator": representation.separator,
     }
     fields = {field.name for field in dataclasses.fields(kind) if field.init}  # pyright: ignore[reportArgumentType]
-    return built(kind, {key: told[key] for key in fields & told.keys()} | dict(table), "constraint")
+    return built(kind, {key: told[key] for key in fields & told.keys()} | with_grammar(table), "constraint")
+
+
+def with_grammar(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of a constraint, a grammar's text in place of its name or file: so it stands by itself."""
+    read = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            read[key] = with_grammar(value)
+        elif key == "grammar" and isinstance(value, str) and "\n" not in value:
+            read[key] = load(value)
+        else:
+            read[key] = value
+    return read
 
 
 def bundled() -> dict[str, Path]:

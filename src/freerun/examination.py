@@ -21,6 +21,7 @@ from freerun.corpora.store import EncodedSplit
 from freerun.errors import UnknownToken
 from freerun.evaluation import SUITES, Against, Progress, now
 from freerun.files import cache_folder, write_json
+from freerun.methods.base import AbstractLatentMethod
 from freerun.metrics.exposure import Exposure, Quality
 from freerun.metrics.molecules import Molecules
 from freerun.metrics.parallel import molecules
@@ -30,7 +31,9 @@ from freerun.prepare import reopen
 from freerun.run_folder import RunFolder
 from freerun.samples import Sample, Wanted, draw
 from freerun.sampling.decoding import Decoding
+from freerun.tradeoff import tradeoff
 from freerun.trained import Trained
+from freerun.walks import walks
 
 Notify = Callable[[str], None]
 TEMPERATURES = (0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.5)
@@ -38,6 +41,7 @@ N_AT_TEMPERATURE = 500
 N_EXPOSED = 1000
 N_DRAWN_VALUES = 2000
 N_GRAM = 4
+N_WALKED = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +69,15 @@ class Examination:
         measures = self._measures([sample.raw for sample in samples])
         self.notify("samples by temperature")
         write_json(self.folder.path / "temperatures.json", self._temperatures())
+        n = min(self.n, N_AT_TEMPERATURE)
+        points = tradeoff(self.trained, n=n, seed=self.seed, progress=self.progress)
+        write_json(self.folder.path / "tradeoff.json", points)
         if not self.trained.generator.d_context:  # else its samples follow other codes than the strings held out
             self.notify("free running against teacher forcing: exposure")
             write_json(self.folder.path / "exposure.json", self._exposure())
+        if isinstance(self.trained.config.method, AbstractLatentMethod):
+            self.notify("walks through the space of codes")
+            write_json(self.folder.path / "walks.json", walks(self.trained, self._held_out(), self.seed))
         return measures
 
     @functools.cached_property
@@ -158,6 +168,13 @@ class Examination:
             record |= {"valid": len(valid) / len(samples), "unique": len(set(valid)) / max(1, len(valid))}
             records.append(record)
         return records
+
+    def _held_out(self) -> list[str]:
+        """A few strings that were not trained on, for the walks to begin from."""
+        _, held_out = self.splits
+        order = np.random.default_rng(mix(self.seed, 8)).permutation(len(held_out)).tolist()
+        rows = [ids for ids in _readable(self.trained, held_out, order, 4 * N_WALKED) if len(ids) < self.trained.budget]
+        return [self.trained.representation.decode(ids) for ids in rows[:N_WALKED]]
 
     def _exposure(self) -> dict[str, Any]:
         train, held_out = self.splits

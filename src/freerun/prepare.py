@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from freerun.config import Config, to_toml
+from freerun.config import Config, to_toml, with_grammar
 from freerun.constraints.base import AbstractConstraint
 from freerun.corpora.batches import Batch, Batches
 from freerun.corpora.corpus import Corpus, open_corpus
@@ -113,6 +113,7 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
     representation = _fitted(unfitted, lender, train, valid, notify)
     if config.representation.get("name") == representation.name:  # a grammar's file is kept, and not read again
         config = dataclasses.replace(config, representation={"name": representation.name, **representation.settings()})
+    config = dataclasses.replace(config, constraint=with_grammar(config.constraint))
     budget = _budget(config, lender, train, valid)
     splits = _splits(config, representation, train, valid, lender, notify)
     masks = _masks(config.build_constraint(representation), budget, splits)
@@ -120,7 +121,8 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
         if name in masks:
             _tell_forbidden(splits[name], masks[name], config.corpus.strict, notify)
     batches = Batches(train, representation, config.method.batch_size, max_tokens=budget, masks=masks.get("train"))
-    n_parameters = sum(p.numel() for p in config.model.build(len(representation.vocab), dtype).parameters())
+    world = World(config.build_constraint(representation), budget, config.model, batches.n_batches, device, dtype)
+    n_parameters = sum(weight.numel() for weight in config.method.init(world).networks.parameters())
     write_text(folder.config, _toml(config))
     folder.write_facts(
         {
@@ -211,6 +213,8 @@ def _encoded(
     progress = None if work is None else functools.partial(work, "reading")
     train = encode_split(corpus, "train", representation, strict=config.corpus.strict, progress=progress)
     _tell_refusals(train, notify)
+    for note in train.notes:
+        notify(note)
     if "valid" not in corpus.splits:
         return train, None
     try:

@@ -143,4 +143,9 @@ def describe(representation: AbstractRepresentation) -> dict[str, Any]:
     """What `run.json` keeps of a representation; `representation_of` reads it."""
     name = next(name for name, kind in REPRESENTATIONS.items() if type(representation) is kind)
     settings = json.loads(json.dumps(representation.settings()))
-    return {"name": name, "settings": settings, "vocab": list(representation.vocab)}
+    return {
+        "name": name,
+        "settings": settings,
+        "vocab": list(representation.vocab),
+        "is_chemical": representation.is_chemical,
+    }

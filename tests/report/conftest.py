@@ -182,6 +182,7 @@ def make_run(folder: Path, *, chemical: bool = True, hostile: bool = False, seed
         "representation": {
             "name": "smiles" if chemical else "text",
             "settings": {"unit": "atoms" if chemical else "words", "odd": odd},
+            "is_chemical": chemical,
             "vocab": ["<pad>", "<bos>", "<eos>", "<unk>", *"CcNOno()=#12345", odd],
         },
         "budget": 60,

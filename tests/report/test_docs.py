@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ["course.md", "architecture.md", "report.md"]
+PAGES = sorted(path.name for path in DOCS.glob("*.md"))
 
 
 def slug(heading: str) -> str:
@@ -18,13 +18,13 @@ def slug(heading: str) -> str:
 def test_every_link_leads_somewhere(name):
     text = (DOCS / name).read_text("utf-8")
     anchors = {slug(heading) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
-    targets = re.findall(r"\]\(([^)\s]+)\)", text)
-    assert targets
+    without_code = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)  # a SMILES such as C[C@H](Cl) is no link
+    targets = re.findall(r"\]\(([^)\s]+)\)", without_code)
     for target in targets:
         if target.startswith("#"):
             assert target[1:] in anchors
         elif not target.startswith("https://"):
-            assert (DOCS / target).exists(), target
+            assert (DOCS / target.split("#")[0]).exists(), target
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "diagrams").glob("*.svg")), ids=lambda path: path.stem)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from freerun.app import inform, learn, use
+from freerun.app import explaining, inform, learn, optimizing, scoring, use
 from freerun.errors import FreerunError, Interrupted, UsageError
 
 app = typer.Typer(
@@ -16,8 +16,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for commands in (learn.COMMANDS, use.COMMANDS, inform.COMMANDS):
-    for function, example in commands.items():
+for module in (learn, use, optimizing, scoring, explaining, inform):
+    for function, example in module.COMMANDS.items():
         app.command(epilog=f"Example:  {example}")(function)
 
 

@@ -36,7 +36,7 @@ class Screen:
         seconds = progress.seconds - self._first.seconds
         left = (progress.n_steps - progress.step) * seconds / steps if steps else 0.0
         rate = (progress.tokens - self._first.tokens) / seconds if steps and seconds else 0.0
-        nll = progress.logs.get("nll_per_token")
+        nll = progress.logs.get("nll_per_token", progress.logs.get("reconstruction_nll_per_token"))
         parts = [
             f"{progress.phase} {progress.step:,}/{progress.n_steps:,}",
             f"{100 * progress.step / progress.n_steps:.0f} %",

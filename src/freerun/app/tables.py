@@ -24,8 +24,12 @@ def number(value: Any) -> str:
 
 
 def measures_table(measures: Mapping[str, Any], only: Sequence[str] = (), published: str = "CharRNN") -> str:
-    """Ours, the training set itself where it was measured, and a published row that has these measures."""
+    """Ours, with and without the constraint where there is one, the training set itself where it was measured, and a
+    published row that has these measures.
+    """
     columns: dict[str, Mapping[str, Any]] = {f"ours, n = {measures['n']:,}": measures["ours"]}
+    if "unconstrained" in measures:
+        columns["same, unconstrained"] = measures["unconstrained"]
     if "corpus" in measures:
         columns["training set, same n"] = measures["corpus"]
     if set(PUBLISHED[published]) & set(measures["ours"]) and measures["suite"] == "moses":

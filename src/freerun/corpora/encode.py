@@ -88,7 +88,8 @@ def encode_texts(representation: AbstractRepresentation, texts: list[str]) -> Re
 
     Returns:
         `tokens`: the alphabet in order of first occurrence; `refused`: [index, position, reason] of each string
-        refused; and as bytes the lengths (int32, -1 for refused), then all ids (uint32).
+        refused; `remark`: what the representation says of these strings; and as bytes the lengths (int32, -1 for
+        refused), then all ids (uint32).
     """
     alphabet: dict[str, int] = collections.defaultdict(lambda: len(alphabet))
     ids, lengths, refused = array.array("I"), array.array("i"), []
@@ -101,7 +102,8 @@ def encode_texts(representation: AbstractRepresentation, texts: list[str]) -> Re
             continue
         ids.extend([alphabet[token] for token in tokens])
         lengths.append(len(tokens))
-    return {"tokens": list(alphabet), "refused": refused}, lengths.tobytes() + ids.tobytes()
+    remark = representation.remark(texts)
+    return {"tokens": list(alphabet), "refused": refused, "remark": remark}, lengths.tobytes() + ids.tobytes()
 
 
 def tokens_of(representation: AbstractRepresentation, text: str) -> list[str]:
@@ -143,6 +145,7 @@ class _Encoder:
         self._counts = np.zeros(0, np.int64)
         self._lengths, self._lines, self._records = array.array("I"), array.array("I"), array.array("I")
         self._n_strings = 0
+        self._remarked = False
 
     def write(self, out: IO[bytes], progress: Progress | None, n_workers: int | None) -> None:
         total = sum(self._corpus.n_strings.get(name, 0) for name in self._split.split("+"))
@@ -182,6 +185,9 @@ class _Encoder:
         self._lines.frombytes(lines[kept].tobytes())
         self._records.frombytes((kept + self._n_strings).astype(np.uint32).tobytes())
         self._n_strings += len(chunk.texts)
+        if reply["remark"] and not self._remarked:  # one is enough: each chunk names its own lines
+            self._remarked = True
+            self._reading.note(reply["remark"])
         for index, position, reason in reply["refused"]:
             line = chunk.records[index][0]
             self._reading.refused(refuse(line, self._corpus.name, position, reason, chunk.texts[index]))

@@ -53,7 +53,13 @@ def learning_panels(runs: Sequence[Run]) -> list[Panel]:
     """Training and validation NLL, the gradient's norm and the learning rate, over steps."""
     n_points = max(30, N_POINTS // len(runs))
     panels = [_nll_panel(runs, n_points)] if any(run.log for run in runs) else []
-    for key, title in (("grad_norm", "Gradient norm, before clipping"), ("lr", "Learning rate")):
+    shown = (
+        ("valid_kl_per_sequence", "KL of the codes from their prior, nats a string, held out"),
+        ("valid_active_units", "Axes of the code that say something, held out"),
+        ("grad_norm", "Gradient norm, before clipping"),
+        ("lr", "Learning rate"),
+    )
+    for key, title in shown:
         curves = [column(run.log, "step", key) for run in runs]
         if not any(len(x) for x, _ in curves):
             continue
@@ -68,8 +74,8 @@ def learning_panels(runs: Sequence[Run]) -> list[Panel]:
 
 
 def _nll_panel(runs: Sequence[Run], n_points: int) -> Panel:
-    trains = [thinned(*column(run.log, "step", "nll_per_token"), n_points) for run in runs]
-    valids = [thinned(*column(run.log, "step", "valid_nll_per_token"), n_points) for run in runs]
+    trains = [thinned(*_likelihood(run, "", "reconstruction_nll_per_token"), n_points) for run in runs]
+    valids = [thinned(*_likelihood(run, "valid_", "neg_elbo_per_token"), n_points) for run in runs]
     firsts = [thinned(*column(run.log, "step", "valid_init_nll_per_token"), n_points) for run in runs]
 
     def plot(axes: Axes) -> None:
@@ -93,6 +99,12 @@ def _nll_panel(runs: Sequence[Run], n_points: int) -> Panel:
         caption += " Where the dashed line rises, what was learnt there is being forgotten."
     svg = draw(plot, "step", "nats a token")
     return Panel("Negative log-likelihood", svg, f"Learning curves. {caption}", caption, (*keys, *run_keys(runs)))
+
+
+def _likelihood(run: Run, prefix: str, otherwise: str) -> Curve:
+    """The NLL a token; of latent models, which have none, its bound (held out) or the part of it that is logged."""
+    exact = column(run.log, "step", f"{prefix}nll_per_token")
+    return exact if len(exact[0]) else column(run.log, "step", f"{prefix}{otherwise}")
 
 
 def temperature_panels(runs: Sequence[Run]) -> list[Panel]:

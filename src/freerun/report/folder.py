@@ -26,6 +26,8 @@ MADE_BY = {
     "temperatures.json": "freerun evaluate RUN",
     "properties.json": "freerun evaluate RUN",
 }
+# Not every run has these: one that is not there is not missed.
+OPTIONAL = {"walks.json": "freerun evaluate RUN", "tradeoff.json": "freerun evaluate RUN"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Run:
     exposure: dict[str, Any]
     temperatures: list[dict[str, Any]]
     properties: dict[str, Any]
+    walks: dict[str, Any]
+    tradeoff: list[dict[str, Any]]
     missing: dict[str, str]
 
 
@@ -67,11 +71,12 @@ def read_run(path: Path) -> Run:
 
     def read(name: str, reader: Callable[[Path], T], empty: T) -> T:
         """The file's content, or `empty` and a line that says what to do."""
-        command = MADE_BY[name].replace("RUN", shlex.quote(str(path)))
+        command = (MADE_BY | OPTIONAL)[name].replace("RUN", shlex.quote(str(path)))
         try:
             return reader(path / name)
         except FileNotFoundError:
-            missing[name] = f"{name} is not there yet; this makes it: {command}"
+            if name not in OPTIONAL:
+                missing[name] = f"{name} is not there yet; this makes it: {command}"
         except (OSError, ValueError, csv.Error, RecursionError) as error:
             missing[name] = f"{name} cannot be read ({str(error)[:200]}); this makes it anew: {command}"
         return empty
@@ -88,6 +93,8 @@ def read_run(path: Path) -> Run:
         exposure=read("exposure.json", _object, {}),
         temperatures=read("temperatures.json", _objects, []),
         properties=read("properties.json", _object, {}),
+        walks=read("walks.json", _object, {}),
+        tradeoff=read("tradeoff.json", _objects, []),
         missing=missing,
     )
 

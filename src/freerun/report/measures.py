@@ -27,6 +27,9 @@ MEANING = {
     "QED": ("the same: drug-likeness", -1),
     "weight": ("the same, in g/mol", -1),
     "Novelty": ("not in the training set", 1),
+    "length": ("distance of the distributions, in characters", -1),
+    "fit": ("the same: error to 1/3 + x + sin(x x)", -1),
+    "best fit": ("least error of a sample", 0),
     "BLEU-": ("{n}-grams shared with held-out sentences", 1),
     "self-BLEU-": ("{n}-grams shared among its own sentences", -1),
     "uniqueness": ("different ones of all", 1),
@@ -70,7 +73,7 @@ def measures_table(runs: Sequence[Run]) -> Table | None:
     if not measured:
         return None
     heads = [run.name for run in measured] if len(runs) > 1 else ["this run"]
-    columns = [(head, "ours", run.measures["ours"]) for head, run in zip(heads, measured, strict=True)]
+    columns = [column for head, run in zip(heads, measured, strict=True) for column in _own(head, run)]
     columns += _corpora(measured)
     names = list(dict.fromkeys(name for _, _, values in columns for name in values))
     order = list(MEANING)
@@ -85,6 +88,14 @@ def measures_table(runs: Sequence[Run]) -> Table | None:
         rows=rows,
         remarks=tuple(_remarks(measured, published)),
     )
+
+
+def _own(head: str, run: Run) -> list[tuple[str, str, dict]]:
+    """The run, and beside it the same weights without their constraint."""
+    columns = [(head, "ours", run.measures["ours"])]
+    if isinstance(run.measures.get("unconstrained"), dict):
+        columns.append((f"{head}, unconstrained", "free", run.measures["unconstrained"]))
+    return columns
 
 
 def _key(name: str) -> str:
@@ -145,6 +156,11 @@ def _remarks(runs: Sequence[Run], published: Sequence[tuple[str, str, dict]]) ->
     if any(run.measures.get("corpus") for run in runs):
         remarks.append(
             "Training set: as many strings of it, measured alike: the score of perfect imitation, novelty aside."
+        )
+    if any(run.measures.get("unconstrained") for run in runs):
+        remarks.append(
+            "Unconstrained: the same weights without the masks under which they were trained, so they never learned to "
+            "avoid what these forbid; a network trained without them does better than that."
         )
     for rows, source, needed in ((PUBLISHED, SOURCE, "moses"), (TEXT_PUBLISHED, TEXT_SOURCE, "coco")):
         if any(name in rows for name, _, _ in published):

@@ -17,10 +17,13 @@ from freerun.report.folder import Run, read_run
 from freerun.report.measures import measures_table
 from freerun.report.samples import is_chemical, n_drawings, samples_of, temperatures_of
 from freerun.report.summary import headline, tiles
+from freerun.report.tradeoff import tradeoff_panels
+from freerun.report.walks import walks_of
 
 MAX_BYTES = 5_000_000
 MAX_CHARACTERS = 600
 MAX_RUNS = 24
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(runs: Sequence[Path], out: Path) -> Path:
@@ -48,15 +51,7 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
 
 def render(runs: Sequence[Run]) -> str:
     """The page, with fewer drawings where it would grow beyond `MAX_BYTES`."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("freerun.report"),
-        autoescape=True,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    template = environment.get_template("report.html.j2")
+    template = environment("freerun.report").get_template("report.html.j2")
     contents = _contents(runs)
     n_drawn = n_drawings(len(runs))
     page = template.render(contents | _drawings(runs, n_drawn))
@@ -66,13 +61,30 @@ def render(runs: Sequence[Run]) -> str:
     return page
 
 
+def environment(package: str) -> jinja2.Environment:
+    """How templates of this package become pages of the house: on `base.html.j2`, every value escaped and cut."""
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), jinja2.PackageLoader("freerun.report")]),
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+def style(*sheets: Path) -> Markup:
+    """The style sheet of all pages, and others after it."""
+    return Markup("".join(sheet.read_text("utf-8") for sheet in (TEMPLATES / "report.css", *sheets)))
+
+
 def _contents(runs: Sequence[Run]) -> dict[str, Any]:
-    """All that the template shows but the strings themselves."""
-    css = (Path(__file__).parent / "templates" / "report.css").read_text("utf-8")
+    """All that the template shows but strings and their drawings."""
     return {
-        "css": Markup(css),
+        "css": style(TEMPLATES / "walks.css"),
         "title": runs[0].name if len(runs) == 1 else f"{len(runs)} runs, side by side",
         "runs": runs,
+        "all_missing": {name for run in runs for name in run.missing},
         "colours": [colour_of(i) for i in range(len(runs))],
         "headlines": [headline(run) for run in runs],
         "tiles": tiles(runs[0]) if len(runs) == 1 else [],
@@ -84,6 +96,7 @@ def _contents(runs: Sequence[Run]) -> dict[str, Any]:
         "properties": property_panels(runs),
         "exposure": exposure_panels(runs),
         "temperature_curves": temperature_panels(runs),
+        "tradeoff": tradeoff_panels(runs),
         "chemical": [is_chemical(run) for run in runs],
     }
 
@@ -92,6 +105,7 @@ def _drawings(runs: Sequence[Run], n_drawn: int) -> dict[str, Any]:
     return {
         "samples": [samples_of(run, n_drawn) for run in runs],
         "temperatures": [temperatures_of(run, n_drawn // 4) for run in runs],
+        "walks": [walks_of(run, alone=len(runs) == 1, is_drawn=n_drawn >= 4) for run in runs],
     }
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from freerun.report.folder import N_SHOWN, Run, is_true
 from freerun.report.measures import number
 from freerun.report.molecules import Drawing, drawing
-from freerun.representations import REPRESENTATIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +20,7 @@ class AtTemperature:
 def is_chemical(run: Run) -> bool:
     """Whether the strings of the run are SMILES."""
     representation = run.facts.get("representation")
-    name = representation.get("name") if isinstance(representation, dict) else None
-    return isinstance(name, str) and name in REPRESENTATIONS and REPRESENTATIONS[name].is_chemical
+    return isinstance(representation, dict) and representation.get("is_chemical") is True
 
 
 def n_drawings(n_runs: int) -> int:

@@ -12,6 +12,7 @@ from freerun.report.samples import is_chemical
 LARGE = ("Novelty", "IntDiv", "FCD/Test", "BLEU-4", "self-BLEU-4", "distinct-2")
 LIKELIHOODS = (
     ("valid_nll_per_token", "validation NLL", "nats a token, lowest"),
+    ("valid_neg_elbo_per_token", "validation -ELBO", "nats a token, lowest"),
     ("valid_bits_per_char", "bits a character", "in validation, lowest"),
 )
 N_TILES = 5

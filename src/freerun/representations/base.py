@@ -74,6 +74,10 @@ class AbstractRepresentation(abc.ABC):
     def augment(self, text: str, rng: np.random.Generator) -> str:
         """Another writing of the same object; the text itself where there is none."""
 
+    def remark(self, texts: Sequence[str]) -> str:
+        """One sentence that the user should know about strings that were tokenized; empty where there is none."""
+        return ""
+
     def encode(self, text: str) -> list[int]:
         """Token ids of the normalised text, without <bos> and <eos>.
 

@@ -23,6 +23,7 @@ class Text(AbstractRepresentation):
 
     unit: Literal["character", "word"] = "character"
     lower: bool = False  # write everything in lower case
+    blanks: bool = True  # of characters: keep white space; else `x + 1` is `x+1`
 
     @property
     def code_version(self) -> str:
@@ -39,7 +40,7 @@ class Text(AbstractRepresentation):
         if self.lower:
             text = text.lower()
         if self.unit == "character":
-            return list(text)
+            return [character for character in text if self.blanks or not character.isspace()]
         words = text.split()
         if not RESERVED.isdisjoint(words):
             found = next(match for match in re.finditer(r"\S+", text) if match[0] in RESERVED)

@@ -1,0 +1,1 @@
+"""Context-free grammars: read from a file, checked, compiled; strings parsed into derivations."""

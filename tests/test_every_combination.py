@@ -1,0 +1,135 @@
+"""Every method with every representation under every constraint that fits it, from a file to samples."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freerun import api
+from freerun.chemistry import canonical
+from freerun.constraints import CONSTRAINTS
+from freerun.grammars.earley import Parser
+from freerun.grammars.reading import grammar_of, load
+from freerun.methods import METHODS
+from freerun.representations import REPRESENTATIONS
+
+pytestmark = pytest.mark.slow
+
+SMILES = [
+    "CCO",
+    "CCN",
+    "C1CCCCC1",
+    "c1ccccc1",
+    "CC(=O)O",
+    "CCOC",
+    "CNC(C)C",
+    "OCC",
+    "CC(C)O",
+    "CCCl",
+    "C#N",
+    "CC=O",
+] * 5
+FORMULAS = [
+    "x",
+    "x + 1",
+    "sin ( x )",
+    "x * x + 2",
+    "( x + 1 ) / 3",
+    "exp ( x )",
+    "x / 2",
+    "1 + 2",
+    "x + x",
+    "3 * x",
+] * 6
+REPRESENTED: dict[str, tuple[list[str], list[str]]] = {  # settings and the lines that go with them
+    "text": (["representation.unit=character"], [text.replace(" ", "") for text in FORMULAS]),
+    "text, words": (["representation.name=text", "representation.unit=word"], FORMULAS),
+    "smiles": ([], SMILES),
+    "smiles, kekule": (["representation.name=smiles", "representation.kekule=true"], SMILES),
+    "selfies": ([], SMILES),
+    "grammar": ([], FORMULAS),
+    "grammar, smiles": (["representation.name=grammar", "representation.grammar=smiles"], SMILES),
+}
+CONSTRAINED: dict[str, list[dict[str, Any]]] = {
+    "text": [
+        {"name": "none"},
+        {"name": "length", "shortest": 2},
+        {"name": "grammar", "grammar": "formulas"},
+        {"name": "automaton", "pattern": r"[x123](.?[+*/]?[x123])*.*"},
+        {"name": ["grammar", "length"], "grammar": {"grammar": "formulas"}, "length": {"longest": 9}},
+        {"name": ["grammar", "automaton"], "grammar": {"grammar": "formulas"}, "automaton": {"pattern": "x.*"}},
+    ],
+    "text, words": [
+        {"name": "none"},
+        {"name": "length", "longest": 4},
+        {"name": "automaton", "pattern": r"x( [+*/] [x123])*.*"},
+    ],
+    "smiles": [
+        {"name": "none"},
+        {"name": "length", "shortest": 3, "longest": 12},
+        {"name": "grammar", "grammar": "smiles"},
+        {"name": "kekule"},
+    ],
+    "smiles, kekule": [
+        {"name": "representation"},
+        {"name": "none"},
+        {"name": ["kekule", "length"], "length": {"longest": 10}},
+    ],
+    "selfies": [{"name": "none"}, {"name": "length", "shortest": 2}],
+    "grammar": [
+        {"name": "representation"},
+        {"name": "none"},
+        {"name": ["representation", "length"], "length": {"longest": 20}},
+    ],
+    "grammar, smiles": [{"name": "representation"}],
+}
+COMBINATIONS = [
+    pytest.param(method, form, table, id=f"{method}-{form}-{table['name']}")
+    for method in METHODS
+    for form, tables in CONSTRAINED.items()
+    for table in tables
+]
+
+
+def test_nothing_is_left_out():
+    assert {form.split(",")[0] for form in REPRESENTED} == set(REPRESENTATIONS)
+    assert set(REPRESENTED) == set(CONSTRAINED)
+    named = {
+        name for tables in CONSTRAINED.values() for table in tables for name in [table["name"]] if str(name) == name
+    }
+    assert set(CONSTRAINTS) - named <= {"anything", "productions"}, "these are `none`, and the grammar's own"
+
+
+@pytest.mark.parametrize(("method", "form", "table"), COMBINATIONS)
+def test_from_a_file_to_samples(method: str, form: str, table: dict[str, Any], tmp_path: Path):
+    settings, lines = REPRESENTED[form]
+    corpus = tmp_path / ("corpus.smi" if "smiles" in form or form == "selfies" else "corpus.txt")
+    corpus.write_text("\n".join(lines) + "\n")
+    (tmp_path / "tiny.toml").write_text(_toml(method, form, table))
+    run = api.train(str(tmp_path / "tiny.toml"), corpus=corpus, out=tmp_path / "run", overrides=settings)
+    samples = run.sample(30, seed=1)
+    assert len(samples) == 30
+    assert all(sample.log_prob <= 0 for sample in samples)
+    names = table["name"] if isinstance(table["name"], list) else [table["name"]]
+    if "kekule" in names or (form == "smiles, kekule" and "representation" in names):
+        assert all(canonical(sample.raw) for sample in samples)
+    if "grammar" in names or (form.startswith("grammar") and "representation" in names):
+        parser = Parser(grammar_of(load("smiles" if "smiles" in form else "formulas")))
+        assert all(parser.accepts(sample.raw) for sample in samples)
+
+
+def _toml(method: str, form: str, table: dict[str, Any]) -> str:
+    lines = [
+        f"method = {{ name = {method!r}, n_steps = 6, batch_size = 16 }}",
+        "model = { d_embedding = 8, d_hidden = 16 }",
+        "run = { device = 'cpu', precision = 'float32' }",
+        f"representation = {{ name = {form.split(',')[0]!r} }}",
+        f"constraint = {_value(table)}",
+    ]
+    return "\n".join(lines)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_value(part)}" for key, part in value.items()) + " }"
+    return str(value) if isinstance(value, int) else repr(value)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from freerun.chemistry import parse
+from freerun.chemistry import canonical, parse
 from freerun.errors import InvalidSequence
 from freerun.known import training_strings
 from freerun.metrics.tanimoto import BITS, mean_powers, pack, tiles
@@ -23,6 +23,7 @@ def tradeoff(
     temperatures: Sequence[float] = TEMPERATURES,
     n: int = 1000,
     seed: int = 0,
+    molecules: bool | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """One record a temperature: `temperature`, `n`, and the shares `valid`, `unique`, `novelty`, `intdiv`.
@@ -34,14 +35,19 @@ def tradeoff(
 
     Args:
         n: Samples at each temperature.
+        molecules: Whether strings are judged as SMILES; None: whether the representation says so.
         progress: Told how many of the temperatures are done.
     """
     is_known = training_strings(trained)
+    chemical = trained.representation.is_chemical if molecules is None else molecules
     records = []
     for number, temperature in enumerate(temperatures):
         wanted = Wanted(n, seed, Decoding(temperature=temperature))
         samples = [sample for piece in draw(trained, wanted) for sample in piece]
-        valid = [sample.string for sample in samples if sample.valid]
+        if chemical:
+            valid = [smiles for sample in samples if (smiles := canonical(sample.raw)) is not None]
+        else:
+            valid = [sample.string for sample in samples if sample.valid]
         different = sorted(set(valid))
         known = _known(trained, is_known, different)
         records.append(
@@ -51,7 +57,7 @@ def tradeoff(
                 "valid": ratio(len(valid), len(samples)),
                 "unique": uniqueness(valid),
                 "novelty": ratio(len(different) - sum(known), len(different)),
-                "intdiv": diversity(valid) if trained.representation.is_chemical else math.nan,
+                "intdiv": diversity(valid) if chemical else math.nan,
             }
         )
         if progress is not None:
@@ -59,14 +65,14 @@ def tradeoff(
     return records
 
 
-def diversity(canonical: Sequence[str]) -> float:
+def diversity(smiles: Sequence[str]) -> float:
     """1 - mean Tanimoto similarity of the Morgan fingerprints (radius 2, 1,024 bits) of valid SMILES; NaN of none."""
     from rdkit.Chem import rdFingerprintGenerator
 
-    if not canonical:
+    if not smiles:
         return math.nan
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BITS)
-    fingerprints = pack(np.stack([generator.GetFingerprintAsNumPy(parse(text)) for text in canonical]))
+    fingerprints = pack(np.stack([generator.GetFingerprintAsNumPy(parse(text)) for text in smiles]))
     means, _ = mean_powers(fingerprints, tiles(fingerprints))
     return 1 - float(means.mean())
 

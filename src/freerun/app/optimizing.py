@@ -36,6 +36,7 @@ def optimize(
     """Look for the strings of the best score; what was asked before is never paid again."""
     from freerun.app.screen import Screen
     from freerun.corpora.samples import read_lines
+    from freerun.errors import Interrupted
     from freerun.run_folder import RunFolder
     from freerun.search.optimization import optimize as optimized
     from freerun.search.plan import Plan

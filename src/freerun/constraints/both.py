@@ -54,6 +54,8 @@ def _combined(a: AbstractConstraint, b: AbstractConstraint) -> AbstractConstrain
         case Automaton() | Length(), Automaton():
             product = _product(_automaton(a), _automaton(b))
             return Automaton.of_table(b.vocab, product.moves, product.accepting)
+        case Length(shortest=shortest, longest=int() as longest), Language():
+            return Capped(b.intersected(_automaton(Length(a.n_vocab, shortest))), longest)
         case Automaton() | Length(), Language():
             return b.intersected(_automaton(a))
     return None

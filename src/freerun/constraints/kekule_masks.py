@@ -97,15 +97,14 @@ def _owed_by_atom(state: KekuleState, things: Open, in_branch: Tensor, bond: Ten
 def _owed_by_closing(state: KekuleState, things: Open, tables: Tables) -> tuple[Tensor, Tensor]:
     """Atoms owed after closing each ring, by the order of its bond, and with the order that is due now; NEVER where it
     may not be closed so."""
-    rings = state.rings
     order = tables.orders[:, None]
-    known, stated, spare = rings.order.T, rings.stated.T, rings.spare.T
+    known, stated, spare = things.order, things.stated, things.spare
     extra = order - known  # (orders, rings, batch)
-    is_barred = (rings.opener.T & PAIR) + (state.current & PAIR) == IODINE + OXONIUM
+    is_barred = (things.opener & PAIR) + (state.current & PAIR) == IODINE + OXONIUM
     fits = things.near & ~(is_barred & (order == 2))
     fits &= (extra >= 0) & (extra <= spare) & ((stated == 0) | (stated == order)) & (order <= state.free)
     lost = things.is_anchor & (extra > 0) & (extra == spare)
-    has_singles = (rings.singles.T > 0).int()
+    has_singles = (things.same_singles > 0).int()
     site = Site(
         free=state.free - order,
         # Places without a ring are never read, but must stay inside the table.
@@ -122,7 +121,7 @@ def _owed_by_closing(state: KekuleState, things: Open, tables: Tables) -> tuple[
         alike=things.alike,
         top=things.top - things.is_top.int(),
         # Closing a double ring of a top opener keeps its single ones away from this atom.
-        top_near=things.top_near & (things.is_single | (things.alike > rings.singles.T)),
+        top_near=things.top_near & (things.is_single | (things.alike > things.same_singles)),
         all_differ=things.all_differ,
     )
     owed = torch.where(fits, atoms_owed(site, tables), NEVER)

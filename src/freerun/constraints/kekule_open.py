@@ -17,6 +17,8 @@ class Open:
     """What is open in a row: counts, and flags of each ring.
 
     Args:
+        order, opener, stated, same_singles, spare: Of each ring, as `Rings` has them (`same_singles`: its `singles`).
+        singles, doubles: Open rings of order 1 and 2.
         own: Rings that the current atom opened.
         openers: Atoms that opened a ring.
         single_openers: Atoms that opened one of order 1.
@@ -27,6 +29,11 @@ class Open:
         near_singles, near_doubles, all_near, top_near: As in `Site`, of the current atom.
     """
 
+    order: Int[Tensor, "rings batch"]
+    opener: Int[Tensor, "rings batch"]
+    stated: Int[Tensor, "rings batch"]
+    same_singles: Int[Tensor, "rings batch"]
+    spare: Int[Tensor, "rings batch"]
     singles: Int[Tensor, " batch"]
     doubles: Int[Tensor, " batch"]
     own: Int[Tensor, " batch"]
@@ -60,16 +67,17 @@ def count(flags: Bool[Tensor, "places batch"]) -> Int[Tensor, " batch"]:
 def open_things(state: KekuleState) -> Open:
     """What is open in each row."""
     rings = state.rings
-    order, opener, singles, doubles = rings.order.T, rings.opener.T, rings.singles.T, rings.doubles.T
+    order, opener, stated = rings.order.T.contiguous(), rings.opener.T.contiguous(), rings.stated.T.contiguous()
+    singles, doubles, spare = rings.singles.T.contiguous(), rings.doubles.T.contiguous(), rings.spare.T.contiguous()
     is_open, is_single = order > 0, order == 1
     is_own = is_open & (opener == state.current)
     of_opener = singles + doubles
     alike = torch.where(is_single, singles, 0).amax(0)
     is_top = is_single & (singles == alike)
-    is_anchor = is_open & rings.branched.T & (rings.spare.T > 0)
+    is_anchor = is_open & rings.branched.T.contiguous() & (spare > 0)
     is_alone = of_opener == 1
     is_cleanable = is_anchor & is_alone & is_single
-    near = is_open & ~is_own & ~rings.bonded.T
+    near = is_open & ~is_own & ~rings.bonded.T.contiguous()
     # An opener of n rings counts 1/n in each: the sum over rings counts the openers.
     share, single_share = 1 / of_opener.clamp(min=1), 1 / singles.clamp(min=1)
 
@@ -78,6 +86,11 @@ def open_things(state: KekuleState) -> Open:
 
     near_singles = openers(near & is_single, single_share)
     return Open(
+        order=order,
+        opener=opener,
+        stated=stated,
+        same_singles=singles,
+        spare=spare,
         singles=count(is_single),
         doubles=count(order == 2),
         own=count(is_own),

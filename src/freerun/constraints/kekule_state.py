@@ -84,9 +84,8 @@ def empty(n: int, left: Int[Tensor, " batch"], n_labels: int, n_vocab: int) -> K
     def zeros(*shape: int) -> Tensor:
         return torch.zeros(n, *shape, dtype=torch.int32, device=device)
 
-    # The batch is the last axis in memory, and stays so: the masks are computed along it.
-    none = [torch.zeros(n_labels, n, dtype=torch.int32, device=device).T for _ in range(6)]
-    no = [torch.zeros(n_labels, n, dtype=torch.bool, device=device).T for _ in range(2)]
+    none = [zeros(n_labels) for _ in range(6)]
+    no = [zeros(n_labels).bool() for _ in range(2)]
     return KekuleState(
         phase=zeros(),
         order=zeros(),

@@ -22,6 +22,7 @@ try:
         from botorch.optim import optimize_acqf
         from botorch.optim.fit import fit_gpytorch_mll_scipy
         from botorch.posteriors import GPyTorchPosterior
+        from botorch.utils.sampling import manual_seed
         from gpytorch.distributions import MultivariateNormal
         from gpytorch.mlls import ExactMarginalLogLikelihood
 except ImportError as error:
@@ -127,13 +128,13 @@ def highest_expected_improvement(
     """The point of a box where the logarithm of the expected improvement is greatest: the best of `n_tried` random
     points, climbed from `n_climbed` of them.
     """
-    with _quiet():
+    with _quiet(), manual_seed(seed):  # where a climb begins is drawn from PyTorch's global generator
         point, _ = optimize_acqf(
             LogExpectedImprovement(SparseModel(gp), best),
             torch.from_numpy(np.stack([low, high])),
             q=1,
             num_restarts=n_climbed,
             raw_samples=n_tried,
-            options={"seed": seed % 2**31, "maxiter": 30},
+            options={"maxiter": 30},
         )
     return point

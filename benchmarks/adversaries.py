@@ -5,8 +5,8 @@
 At every budget from the shortest string to --last, four adversaries write --n samples each: `uniform` over the allowed
 tokens; `normal`, logits drawn from N(0, 3) at each step; `greatest need`, always an allowed token after which the most
 tokens are owed; `never ends`, <eos>, `)` and whatever closes a ring or a rule at -20. Molecules are judged by RDKit,
-other strings by the parser of their grammar, and every twentieth JSON text by lark. Printed are the shares that are valid, that end
-at the last token of the budget, that reach depth 5 of brackets, and that hold 5 rings open at once.
+other strings by the parser of their grammar, and every twentieth JSON text by lark. Printed are the shares that are
+valid, that end at the last token of the budget, that reach depth 5 of brackets, and that hold 5 rings open at once.
 """
 
 import argparse
@@ -120,13 +120,13 @@ def written(world: World, adversary: str, n: int, budget: int, rng: torch.Genera
         if (tokens == PAD).all():
             break
     rows = torch.stack(columns, 1).tolist()
-    return [[token for token in row[: row.index(EOS)]] for row in rows]
+    return [list(row[: row.index(EOS)]) for row in rows]
 
 
 def neediest(
     constraint: AbstractConstraint, state, allowed: Bool[Tensor, "batch vocab"], budget: int
 ) -> Bool[Tensor, "batch vocab"]:
-    """The allowed tokens after which the most is owed: those that the least sufficient number of tokens left loses first.
+    """The allowed tokens after which the most is owed: those that are lost first if fewer tokens are left.
 
     Found by bisection over the tokens left, for masks only grow with them.
     """

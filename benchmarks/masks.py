@@ -2,9 +2,9 @@
 
     python -m benchmarks masks
 
-Each constraint walks 1,024 sequences at once, an allowed token drawn at random for each, <eos> seldom; timed are `allowed` and
-`advance` alone. Beside it stands the machine's own limit from the same run: reading the mask of one byte a token once
-and writing it once. Then the masks of moses-mini are stored.
+Each constraint walks 1,024 sequences at once, an allowed token drawn at random for each, <eos> seldom; timed are
+`allowed` and `advance` alone. Beside it stands the machine's own limit from the same run: reading a mask, of one byte a
+token, once and writing it once. Then the masks of moses-mini are stored.
 """
 
 import os

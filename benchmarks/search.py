@@ -90,7 +90,7 @@ def strings_of(trained: Trained, n: int) -> list[str]:
 
 
 def searches(trained: Trained, score: str, n_start: int, options: argparse.Namespace) -> dict[str, object]:
-    space, protocol = space_of(trained, options.max_length), protocol_of(options.protocol)
+    space, protocol = space_of(trained, options.max_length), protocol_of(options.protocol, trained, options.max_length)
     with Objective(find_terms([score]), None, reader(trained)) as objective:
         strings = strings_of(trained, n_start)
         places, z = space.readable(strings)

@@ -32,7 +32,7 @@ def encode(
     trained.state.networks.eval()
     means, log_vars = [np.zeros((0, method.d_latent), np.float32)], [np.zeros((0, method.d_latent), np.float32)]
     for start in range(0, len(strings), batch_size):
-        tokens = _tokens(trained, strings[start : start + batch_size])
+        tokens = tokens_of(trained, strings[start : start + batch_size])
         rows = torch.arange(start, start + len(tokens))
         latent = method.encode(trained.state, Batch(tokens.to(device), rows, {}))
         means.append(latent.mean.float().cpu().numpy())
@@ -112,7 +112,7 @@ def latent_method(trained: Trained) -> AbstractLatentMethod:
     return method
 
 
-def _tokens(trained: Trained, strings: Sequence[str]) -> Int[Tensor, "batch time"]:
+def tokens_of(trained: Trained, strings: Sequence[str]) -> Int[Tensor, "batch time"]:
     """Ids, `<eos>`, then `<pad>`."""
     rows = [trained.representation.encode(string) for string in strings]
     longest = max(range(len(rows)), key=lambda i: len(rows[i]))

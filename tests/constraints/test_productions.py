@@ -1,6 +1,7 @@
 """Derivations under the stack, against every derivation of tiny grammars written out by hand."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -24,7 +25,8 @@ TINY = {
 
 def derivations(grammar: Grammar, longest: int) -> set[tuple[int, ...]]:
     """Every complete leftmost derivation of at most `longest` rules, by expanding the leftmost nonterminal."""
-    found, fronts = set(), [((), (0,))]
+    found: set[tuple[int, ...]] = set()
+    fronts: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), (0,))]
     while fronts:
         rules, due = fronts.pop()
         if not due:
@@ -37,7 +39,8 @@ def derivations(grammar: Grammar, longest: int) -> set[tuple[int, ...]]:
 
 
 def walked(constraint: Productions, budget: int) -> set[tuple[int, ...]]:
-    found, fronts = set(), [((), constraint.start(1, budget))]
+    found: set[tuple[int, ...]] = set()
+    fronts: list[tuple[tuple[int, ...], Any]] = [((), constraint.start(1, budget))]
     while fronts:
         rules, state = fronts.pop()
         for token in constraint.allowed(state)[0].nonzero()[:, 0].tolist():

@@ -10,7 +10,7 @@ from freerun.errors import InvalidSequence, UsageError
 from freerun.grammars.earley import Parser
 from freerun.grammars.grammar import Grammar, Symbol
 from freerun.grammars.reading import SHIPPED, grammar_of, load
-from freerun.representations.smiles_syntax import check
+from freerun.grammars.smiles_syntax import check
 
 MOLECULES = (Path(__file__).parents[1] / "golden" / "moses_a.smi").read_text().split()
 ODD = [

@@ -13,8 +13,8 @@ from freerun.explanation.explanation import explain_string
 from freerun.explanation.graph import graph_svg
 from freerun.explanation.spanning_tree import Closure, spanning_tree
 from freerun.grammars.grammar import Grammar, Rule
+from freerun.grammars.smiles_syntax import tokens_of
 from freerun.representations.molecules import unsanitized
-from freerun.representations.smiles_syntax import tokens_of
 
 # S -> S '+' T | T ; T -> 'x' | '(' S ')' | ε
 SUMS = Grammar(("S", "T"), (Rule(0, (0, "+", 1)), Rule(0, (1,)), Rule(1, ("x",)), Rule(1, ("(", 0, ")")), Rule(1, ())))

@@ -5,7 +5,7 @@ import functools
 
 from freerun.chemistry import parse
 from freerun.constraints.base import EOS, PAD, SPECIALS
-from freerun.representations.smiles_syntax import AROMATIC_TOKEN, TOKEN
+from freerun.grammars.smiles_syntax import AROMATIC_TOKEN, TOKEN
 
 OTHER, ATOM, BOND, OPEN, CLOSE, RING, END = range(7)  # kinds of tokens; OTHER is never allowed
 ORDERS = {"-": 1, "/": 1, "\\": 1, "=": 2, "#": 3}

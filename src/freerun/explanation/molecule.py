@@ -4,8 +4,8 @@ import dataclasses
 
 from freerun.errors import InvalidSequence
 from freerun.explanation.spanning_tree import SpanningTree, spanning_tree
+from freerun.grammars.smiles_syntax import TOKEN, tokens_of
 from freerun.representations.molecules import LONGEST, is_molecule, objection
-from freerun.representations.smiles_syntax import TOKEN, tokens_of
 
 
 @dataclasses.dataclass(frozen=True)

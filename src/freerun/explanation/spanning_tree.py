@@ -8,7 +8,7 @@ tree leaves out is a number, written at both of its atoms.
 import dataclasses
 from collections.abc import Sequence
 
-from freerun.representations.smiles_syntax import KINDS
+from freerun.grammars.smiles_syntax import KINDS
 
 BONDS = {
     "-": "single bond",

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -148,6 +148,10 @@ class AbstractLatentMethod(AbstractMethod):
 
     @abc.abstractmethod
     def encode(self, state: State, batch: Batch) -> Latent: ...
+
+    @abc.abstractmethod
+    def for_tuning(self, n_steps: int) -> Self:
+        """The same method for `n_steps` more steps with weights that are trained: nothing warms up or is annealed."""
 
 
 def descend(loss: Float[Tensor, ""], optimiser: Optimiser) -> Logs:

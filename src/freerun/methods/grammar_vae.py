@@ -27,7 +27,7 @@ stood still. Networks: see `models/convolutional.py`.
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -139,6 +139,9 @@ class GrammarVAE(AbstractLatentMethod):
         """The distribution that z is drawn from in training: under (4) its deviations are the network's times 0.01."""
         mean, log_var = state.networks["encoder"](batch.tokens)
         return Latent(mean, log_var + self._log_noise)
+
+    def for_tuning(self, n_steps: int) -> Self:
+        return dataclasses.replace(self, n_steps=n_steps, descent=self.descent.steady())
 
     @property
     def _log_noise(self) -> float:

@@ -12,7 +12,7 @@ first hidden state; one optimiser for both networks; the encoder may read both w
 """
 
 import dataclasses
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -129,6 +129,9 @@ class VRAE(AbstractLatentMethod):
 
     def encode(self, state: State, batch: Batch) -> Latent:
         return Latent(*state.networks["encoder"](batch.tokens))
+
+    def for_tuning(self, n_steps: int) -> Self:
+        return dataclasses.replace(self, n_steps=n_steps, rising=0.0, descent=self.descent.steady())
 
     def _nll(
         self, state: State, batch: Batch, z: Float[Tensor, "batch latent"], shown: Int[Tensor, "batch time"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from freerun.chemistry import canonical, parse, rdkit
 from freerun.errors import InvalidSequence
-from freerun.representations.smiles_syntax import TOKEN
+from freerun.grammars.smiles_syntax import TOKEN
 
 STEREO = frozenset("@/\\")
 LONGEST = 5_000  # characters: RDKit follows a chain by recursion, and one of 20,000 atoms overflows its stack

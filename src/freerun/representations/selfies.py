@@ -15,6 +15,7 @@ import selfies
 
 from freerun.chemistry import canonical, parse
 from freerun.errors import InvalidSequence
+from freerun.grammars.smiles_syntax import tokens_of
 from freerun.representations.base import AbstractRepresentation
 from freerun.representations.molecules import (
     atom_position,
@@ -24,7 +25,6 @@ from freerun.representations.molecules import (
     rewritten,
     unsanitized,
 )
-from freerun.representations.smiles_syntax import tokens_of
 
 SYMBOL = re.compile(r"\[[^\]]*\]|\.")
 

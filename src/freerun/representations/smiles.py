@@ -7,10 +7,13 @@ from typing import ClassVar
 import numpy as np
 
 from freerun.chemistry import canonical, parse, rdkit
+from freerun.constraints.base import AbstractConstraint
+from freerun.constraints.kekule import Kekule
+from freerun.constraints.length import Anything
 from freerun.errors import InvalidSequence
+from freerun.grammars.smiles_syntax import AROMATIC_TOKEN, TOKEN, tokens_of
 from freerun.representations.base import AbstractRepresentation
 from freerun.representations.molecules import is_molecule, objection, refuse_long, rewritten
-from freerun.representations.smiles_syntax import AROMATIC_TOKEN, TOKEN, tokens_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +68,10 @@ class Smiles(AbstractRepresentation):
 
     def augment(self, text: str, rng: np.random.Generator) -> str:
         return rewritten(text.strip(), rng, kekule=self.kekule)
+
+    def constraint(self) -> AbstractConstraint:
+        """In Kekule form, molecules alone; as written, any token may follow."""
+        return Kekule(self.vocab) if self.kekule else Anything(len(self.vocab))
 
 
 def kekulized(text: str) -> str:

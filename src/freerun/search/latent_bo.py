@@ -142,3 +142,13 @@ def standardised(totals: Float64[np.ndarray, " codes"]) -> Float64[np.ndarray, "
     kept = np.maximum(totals, low - 3.0 * max(2 * (middle - low), 1e-9))
     scale = kept.std()
     return (kept - kept.mean()) / (scale if scale > 0 else 1.0)
+
+
+def encoded(
+    space: Space, strings: Sequence[str], z: Float64[np.ndarray, "strings latent"]
+) -> Float64[np.ndarray, "strings latent"]:
+    """The mean of each string's code; of one that the encoder cannot read, the code that it was decoded from."""
+    places, codes = space.readable(strings)
+    result = z.copy()
+    result[places] = codes
+    return result

@@ -17,6 +17,7 @@ from freerun.search.plan import Outcome, Plan, ranking
 from freerun.search.queries import Objective, Term, find_terms
 from freerun.search.spaces import Notify, Work, prior_strings, reader, space_of, start_of, told
 from freerun.trained import Trained
+from freerun.tuning import tuned
 
 
 def optimize(
@@ -71,7 +72,7 @@ def _latent(
     place: Path,
     work: Work,
 ) -> Asked:
-    protocol = protocol_of(plan.protocol)
+    protocol = protocol_of(plan.protocol, trained, plan.max_length)
     settings = {
         "seed": seed,
         "protocol": repr(protocol),
@@ -88,11 +89,14 @@ def _latent(
     return search(space, objective, start, protocol, plan.budget, seed=seed, log=log, watch=watch).queried
 
 
-def protocol_of(name: str) -> AbstractProtocol:
+def protocol_of(name: str, trained: Trained, max_length: int = 0) -> AbstractProtocol:
     """Imported here, because BoTorch takes seconds and is an extra."""
     from freerun.search.published import Published
+    from freerun.search.retraining import Retraining
     from freerun.search.trust_region import TrustRegion
 
+    if name == "retraining":
+        return Retraining(lambda *taught: space_of(tuned(trained, *taught), max_length))
     return {"trust-region": TrustRegion, "published": Published}[name]()
 
 

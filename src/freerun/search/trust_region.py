@@ -16,7 +16,6 @@ Ours differs from the paper's:
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -25,7 +24,7 @@ from jaxtyping import Float64
 from freerun.noise import mix
 from freerun.search.gaussian import fit_exact, lengths_of, log_ei, thompson
 from freerun.search.history import Asked, History
-from freerun.search.latent_bo import AbstractProtocol, Proposal, Space, new_ones, standardised
+from freerun.search.latent_bo import AbstractProtocol, Proposal, Space, encoded, new_ones, standardised
 from freerun.search.queries import Objective
 
 N_DEVIATIONS = 3.0  # the unit cube reaches this far to both sides of the start's mean, in its standard deviations
@@ -56,6 +55,7 @@ class TrustRegion(AbstractProtocol):
     Args:
         batch_size: Queries in a round.
         n_candidates: Codes of the box that are decoded in each round.
+        n_free: Codes drawn from the prior beside them, a string drawn from each.
         n_local: Points that the Gaussian process knows.
         acquisition: How the candidates are chosen: `thompson`, each the best of a sample of the process; `log-ei`, the
             greatest logarithm of the expected improvement, with believed values for those chosen before.
@@ -65,6 +65,7 @@ class TrustRegion(AbstractProtocol):
 
     batch_size: int = 10
     n_candidates: int = 1000
+    n_free: int = 0
     n_local: int = 250
     acquisition: Literal["thompson", "log-ei"] = "thompson"
     success_tolerance: int = 3
@@ -82,6 +83,10 @@ class TrustRegion(AbstractProtocol):
         rng = np.random.default_rng(seed)
         z = cube.outside(box(known[centre], lengths_of(model), region.length, self.n_candidates, rng))
         strings = [string for (string,) in space.decode(z, 0, 0)]
+        if self.n_free:
+            free = rng.standard_normal((self.n_free, space.d_latent))
+            strings += [string for (string,) in space.decode(free, 1, seed)]
+            z = np.concatenate([z, free])
         places = [place for place in new_ones(strings, history, objective) if objective.is_valid(strings[place])]
         if not places:
             return Proposal(z[:0], ())
@@ -138,16 +143,6 @@ class Cube:
 
     def outside(self, u: Float64[np.ndarray, "codes latent"]) -> Float64[np.ndarray, "codes latent"]:
         return self.low + self.edge * u
-
-
-def encoded(
-    space: Space, strings: Sequence[str], z: Float64[np.ndarray, "strings latent"]
-) -> Float64[np.ndarray, "strings latent"]:
-    """The mean of each string's code; of one that the encoder cannot read, the code that it was decoded from."""
-    places, codes = space.readable(strings)
-    result = z.copy()
-    result[places] = codes
-    return result
 
 
 def box(

@@ -7,7 +7,7 @@ import pytest
 
 from freerun.chemistry import rdkit
 from freerun.errors import InvalidSequence
-from freerun.representations.smiles_syntax import BRACKET, ELEMENT, check, tokens_of
+from freerun.grammars.smiles_syntax import BRACKET, ELEMENT, check, tokens_of
 
 LINES = (
     "CC(C)(C)C(=O)C(Oc1ccc(Cl)cc1)n1ccnc1",

@@ -23,7 +23,9 @@ def optimize(
     ],
     by: Annotated[str, typer.Option(help="latent, best-of-n, or random (the language without the model).")] = "latent",
     budget: Annotated[int, typer.Option(help="Queries of each seed: distinct strings that are scored.")] = 500,
-    protocol: Annotated[str, typer.Option(help="Of latent: trust-region, retraining, published.")] = "trust-region",
+    protocol: Annotated[
+        str, typer.Option(help="Of latent: trust-region, neighbours, retraining, published.")
+    ] = "trust-region",
     seeds: Annotated[int, typer.Option(help="Searches, one after the other.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the first search.")] = 0,
     start: Annotated[str, typer.Option(metavar="FILE", help="Strings that latent starts from.")] = "",

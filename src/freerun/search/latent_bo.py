@@ -29,11 +29,14 @@ class Space:
         encode: Strings to the means of their codes; raises InvalidSequence on one that it cannot read.
         decode: (codes, n_each, seed) to strings: n_each = 0 the most probable one greedily, so a string is a function
             of its code; else n_each that are drawn.
+        neighbours: (strings, n, seed) to n strings, each near one of them in a way that the language gives; None where
+            it gives none.
     """
 
     d_latent: int
     encode: Callable[[Sequence[str]], Float64[np.ndarray, "strings latent"]]
     decode: Callable[[Float64[np.ndarray, "codes latent"], int, int], list[list[str]]]
+    neighbours: Callable[[Sequence[str], int, int], list[str]] | None = None
 
     def readable(self, strings: Sequence[str]) -> tuple[list[int], Float64[np.ndarray, "strings latent"]]:
         """Places of the strings that the encoder reads, and their codes."""

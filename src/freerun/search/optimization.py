@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from freerun.errors import UsageError
 from freerun.files import sha256
 from freerun.run_folder import RunFolder
 from freerun.search.best_of_n import first_distinct, uniform_strings
@@ -73,6 +74,8 @@ def _latent(
     work: Work,
 ) -> Asked:
     protocol = protocol_of(plan.protocol, trained, plan.max_length)
+    if plan.protocol == "neighbours" and space.neighbours is None:
+        raise UsageError("--protocol neighbours needs a run on the representation grammar; leave it out")
     settings = {
         "seed": seed,
         "protocol": repr(protocol),
@@ -95,9 +98,13 @@ def protocol_of(name: str, trained: Trained, max_length: int = 0) -> AbstractPro
     from freerun.search.retraining import Retraining
     from freerun.search.trust_region import TrustRegion
 
-    if name == "retraining":
-        return Retraining(lambda *taught: space_of(tuned(trained, *taught), max_length))
-    return {"trust-region": TrustRegion, "published": Published}[name]()
+    protocols: dict[str, AbstractProtocol] = {
+        "trust-region": TrustRegion(),
+        "neighbours": TrustRegion(n_neighbours=500),
+        "retraining": Retraining(lambda *taught: space_of(tuned(trained, *taught), max_length)),
+        "published": Published(),
+    }
+    return protocols[name]
 
 
 def _drawn(trained: Trained, plan: Plan, seed: int, objective: Objective, work: Work) -> Asked:

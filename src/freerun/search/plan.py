@@ -15,7 +15,7 @@ WAYS = {
     "best-of-n": "strings that the run writes by itself",
     "random": "strings of the run's language, without its model",
 }
-PROTOCOLS = ("trust-region", "retraining", "published")
+PROTOCOLS = ("trust-region", "neighbours", "retraining", "published")
 
 
 @dataclasses.dataclass(frozen=True)

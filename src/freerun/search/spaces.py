@@ -8,11 +8,15 @@ import numpy as np
 from freerun import codes
 from freerun.chemistry import canonical
 from freerun.errors import UsageError
+from freerun.grammars.earley import Parser
+from freerun.grammars.reading import grammar_of
 from freerun.prepare import reopen
+from freerun.representations.grammar import GrammarRules
 from freerun.samples import Wanted, draw
 from freerun.search.best_of_n import Draw
 from freerun.search.history import Asked
 from freerun.search.latent_bo import Space
+from freerun.search.neighbours import Neighbours
 from freerun.search.plan import FEWEST_AT_START, Plan
 from freerun.search.queries import Objective, Read
 from freerun.trained import Trained
@@ -49,7 +53,10 @@ def space_of(trained: Trained, max_length: int = 0) -> Space:
     def decode(z: np.ndarray, n_each: int, seed: int) -> list[list[str]]:
         return codes.decode(shortened, z, greedy=n_each == 0, n_each=max(1, n_each), seed=seed)
 
-    return Space(d_latent, encode, decode)
+    representation = trained.representation
+    if not isinstance(representation, GrammarRules):
+        return Space(d_latent, encode, decode)
+    return Space(d_latent, encode, decode, Neighbours(Parser(grammar_of(representation.text))))
 
 
 def prior_strings(trained: Trained, seed: int, max_length: int = 0) -> Draw:

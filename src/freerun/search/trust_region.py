@@ -16,7 +16,8 @@ Ours differs from the paper's:
 
 import dataclasses
 import math
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -55,6 +56,9 @@ class TrustRegion(AbstractProtocol):
     Args:
         batch_size: Queries in a round.
         n_candidates: Codes of the box that are decoded in each round.
+        n_neighbours: Where a grammar gives strings neighbours: how many of the best strings' are candidates for half of
+            each round; 0: the box alone.
+        n_elite: Best strings whose neighbours they are.
         n_free: Codes drawn from the prior beside them, a string drawn from each.
         n_local: Points that the Gaussian process knows.
         acquisition: How the candidates are chosen: `thompson`, each the best of a sample of the process; `log-ei`, the
@@ -66,6 +70,8 @@ class TrustRegion(AbstractProtocol):
     batch_size: int = 10
     n_candidates: int = 1000
     n_free: int = 0
+    n_neighbours: int = 0
+    n_elite: int = 20
     n_local: int = 250
     acquisition: Literal["thompson", "log-ei"] = "thompson"
     success_tolerance: int = 3
@@ -88,16 +94,39 @@ class TrustRegion(AbstractProtocol):
             strings += [string for (string,) in space.decode(free, 1, seed)]
             z = np.concatenate([z, free])
         places = [place for place in new_ones(strings, history, objective) if objective.is_valid(strings[place])]
-        if not places:
-            return Proposal(z[:0], ())
         z, strings = z[places], [strings[place] for place in places]
-        candidates = cube.inside(encoded(space, strings, z))
-        n = min(n, len(places))
+        near = self._neighbours(space, history, objective, strings, seed)
+        parts = [(strings, z, n - n // 2 if near else n), (near, np.zeros((len(near), space.d_latent)), n // 2)]
+        proposals = []
+        for candidates, fallback, n_wanted in parts:
+            if candidates and n_wanted:
+                found = encoded(space, candidates, fallback)
+                chosen = self._chosen(model, cube.inside(found), float(values.max()), min(n_wanted, len(found)), seed)
+                proposals += [(candidates[place], found[place]) for place in chosen]
+        return Proposal(
+            np.array([code for _, code in proposals]).reshape(-1, space.d_latent),
+            tuple(string for string, _ in proposals),
+        )
+
+    def _chosen(
+        self, model: Any, candidates: Float64[np.ndarray, "strings latent"], best: float, n: int, seed: int
+    ) -> list[int]:
         if self.acquisition == "thompson":
-            chosen = thompson(model, candidates, n, seed)
-        else:
-            chosen = log_ei(model, candidates, float(values.max()), n)
-        return Proposal(z[chosen], tuple(strings[place] for place in chosen))
+            return list(thompson(model, candidates, n, seed))
+        return list(log_ei(model, candidates, best, n))
+
+    def _neighbours(
+        self, space: Space, history: History, objective: Objective, others: Sequence[str], seed: int
+    ) -> list[str]:
+        """New strings near the best that are known, in the way that the language gives."""
+        if space.neighbours is None or not self.n_neighbours:
+            return []
+        known = (*history.start.strings, *history.queried.strings)
+        totals = np.concatenate([history.start.totals, history.queried.totals])
+        elite = [known[place] for place in np.argsort(-totals, kind="stable")[: self.n_elite]]
+        found = space.neighbours(elite, self.n_neighbours, seed)
+        fresh = [found[place] for place in new_ones(found, history, objective)]
+        return [string for string in fresh if string not in set(others) and objective.is_valid(string)]
 
     def region(self, history: History) -> Region:
         """Where the rounds so far have led."""

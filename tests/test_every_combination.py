@@ -83,6 +83,7 @@ CONSTRAINED: dict[str, list[dict[str, Any]]] = {
     ],
     "grammar, smiles": [{"name": "representation"}],
 }
+SETTINGS = {"grammar_vae": {"filters": [2, 2], "widths": [2, 2], "d_dense": 8}}  # strings are too short for the paper's
 COMBINATIONS = [
     pytest.param(method, form, table, id=f"{method}-{form}-{table['name']}")
     for method in METHODS
@@ -120,7 +121,7 @@ def test_from_a_file_to_samples(method: str, form: str, table: dict[str, Any], t
 
 def _toml(method: str, form: str, table: dict[str, Any]) -> str:
     lines = [
-        f"method = {{ name = {method!r}, n_steps = 6, batch_size = 16 }}",
+        f"method = {_value({'name': method, 'n_steps': 6, 'batch_size': 16} | SETTINGS.get(method, {}))}",
         "model = { d_embedding = 8, d_hidden = 16 }",
         "run = { device = 'cpu', precision = 'float32' }",
         f"representation = {{ name = {form.split(',')[0]!r} }}",

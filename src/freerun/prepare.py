@@ -122,7 +122,11 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
             _tell_forbidden(splits[name], masks[name], config.corpus.strict, notify)
     batches = Batches(train, representation, config.method.batch_size, max_tokens=budget, masks=masks.get("train"))
     world = World(config.build_constraint(representation), budget, config.model, batches.n_batches, device, dtype)
-    n_parameters = sum(weight.numel() for weight in config.method.init(world).networks.parameters())
+    try:
+        networks = config.method.init(world).networks
+    except ValueError as error:
+        raise UsageError(f"[method]: {error}") from error
+    n_parameters = sum(weight.numel() for weight in networks.parameters())
     write_text(folder.config, _toml(config))
     folder.write_facts(
         {

@@ -87,6 +87,10 @@ def draw(trained: Trained, wanted: Wanted, notify: Callable[[str], None] = lambd
         raise UsageError(
             "--beam searches the strings of one latent code, and every sample of this run has its own; leave it out"
         )
+    try:
+        _constraint(trained, wanted).start(1, _budget(trained, wanted))
+    except ValueError as error:
+        raise UsageError(f"--max-length {wanted.max_length}: {error}") from error
     n_given = 0
     if wanted.unique and trained.generator.d_context:
         pieces = _filtered(_different(_pieces(trained, wanted), wanted), wanted)

@@ -98,7 +98,7 @@ def test_reasons_name_what_is_due():
     constraint = Productions(TINY["formulas"])
     state = constraint.start(1, 4)
     assert constraint.reason(state, FIRST + 2) == ""
-    assert constraint.reason(state, FIRST + 4) == "S is due, this is a rule of T"
+    assert constraint.reason(state, FIRST + 4) == "S is due, this is a rule of another nonterminal"
     assert constraint.reason(state, EOS) == "S is still due"
     assert constraint.reason(state, FIRST) == "4 more productions would be owed, 3 fit"
     state = constraint.advance(state, torch.tensor([FIRST + 2]))

@@ -112,7 +112,7 @@ class Productions(AbstractConstraint[DerivationState]):
             return f"{name} is still due"
         rule = grammar.rules[token - FIRST]
         if rule.left != due:
-            return f"{name} is due, this is a rule of {grammar.nonterminals[rule.left]}"
+            return f"{name} is due, this is a rule of another nonterminal"
         owed = int(_tables(self.grammar, torch.device("cpu")).extra[token] + state.need[0])
         return f"{owed} more productions would be owed, {int(state.left[0]) - 1} fit"
 

@@ -6,8 +6,9 @@ import functools
 import pytest
 import torch
 
-from freerun.constraints.base import EOS, PAD
-from freerun.constraints.length import Anything, Length
+from freerun.constraints.base import EOS, PAD, SPECIALS
+from freerun.constraints.language import Language
+from freerun.constraints.length import Anything
 from freerun.corpora.batches import Batch
 from freerun.methods import METHODS
 from freerun.methods.base import AbstractLatentMethod, AbstractMethod, Network, State, World
@@ -29,7 +30,8 @@ SETTINGS = {
         "descent": Descent(lr=0.01),
     },
 }
-WORLDS = {"text": Anything(7), "two to three words": Length(7, 2, 3)}
+GRAMMAR = "S -> X X | X X X\nX -> 'a' | 'b' | 'c'"
+WORLDS = {"text": Anything(7), "a grammar of two to three words": Language((*SPECIALS, "a", "b", "c"), GRAMMAR)}
 ROWS = torch.tensor([[4, 5, EOS, PAD], [4, 5, 6, EOS], [4, 4, EOS, PAD], [6, 5, EOS, PAD]])
 BATCH = Batch(ROWS, torch.arange(4), {})
 LATENT = {name for name, kind in METHODS.items() if issubclass(kind, AbstractLatentMethod)}

@@ -330,7 +330,7 @@ def prefix(constraint: Kekule, tokens: list[str], budget: int = 30):
         ("C1", "1", 30, "ring 1 was opened at this very atom"),
         ("C1C", "1", 30, "ring 1 was opened at an atom that this one is bonded to"),
         ("CF", "C", 30, "the atom has 0 free valences, 'C' needs 1"),
-        ("CO", "=", 30, "the atom has 1 free valences, '=' needs 2"),
+        ("CO", "=", 30, "the atom has 1 free valence, '=' needs 2"),
         ("C=", "F", 30, "F takes bonds of order 1 in all, this one needs 2"),
         ("C=", ")", 30, "')' stands where an atom or a ring number is expected"),
         ("C", ")", 30, "no branch is open"),

@@ -85,7 +85,8 @@ def _valence(state: KekuleState, token: int, word: str, tokens: Tokens) -> str:
     known = int(state.rings.order[0, tokens.label[token]]) if kind == RING else 0
     wanted = {BOND: tokens.order[token], OPEN: 1, ATOM: max(bond, 1), RING: max(bond, known, 1)}.get(kind, 0)
     if int(state.phase) != START and wanted > int(state.free):
-        return f"the atom has {int(state.free)} free valences, {word!r} needs {wanted}"
+        n = int(state.free)
+        return f"the atom has {n} free valence{'' if n == 1 else 's'}, {word!r} needs {wanted}"
     return ""
 
 

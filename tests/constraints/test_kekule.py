@@ -74,6 +74,13 @@ def in_form(tokens: tuple[str, ...]) -> bool:
     return True
 
 
+@pytest.mark.parametrize("budget", range(2, 10))
+def test_a_double_bond_that_a_pair_cannot_have_leads_to_no_dead_end(budget):
+    """[O+]=1 would wait for an atom that may close it, and I may not."""
+    for text in map("".join, language(kekule("[O+] C I = 1 2".split()), budget)):
+        assert parse(text) is not None, text
+
+
 FOLLOWS = {  # a ring number behind a branch too: RDKit reads it
     "start": ["atom"],
     "atom": ["atom", "bond", "ring", "(", ")"],

@@ -51,6 +51,8 @@ def masks(state: KekuleState, tables: Tables) -> Bool[Tensor, "batch vocab"]:
 
     closing, digits = _owed_by_closing(state, things, tables)  # (orders, rings, batch), (rings, batch)
     may_open = (_owed_by_opening(state, things, bond, tables) < slack) & (free >= bond) & (bond <= 2)
+    # A double ring bond that one of a pair opened could not be closed at the other, which is not counted anywhere.
+    may_open &= (bond < 2) | (state.current & PAIR == 0)
     ring = (~things.is_open & may_open) | (digits <= slack + 1)
     ring &= (phase == AFTER_ATOM) | (phase == ATOM_BOND)
 

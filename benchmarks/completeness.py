@@ -58,7 +58,8 @@ def report(name: str, form: str, representation: AbstractRepresentation, build: 
         f"{name}, {form}: {len(encoded) + encoded.refusals.count:,} strings; {encoded.refusals.count:,} cannot be "
         f"written so, {int((masks.refused >= 0).sum()):,} of the rest are refused; {len(fitted.vocab)} tokens, at most "
         f"{budget - 1} a string; masks: {len(masks.index):,} steps of {masks.index.itemsize} bytes, "
-        f"{len(masks.table):,} distinct, {masks.table.nbytes:,} bytes; {read - began:.0f} s to encode, {ended - read:.0f} s to replay",
+        f"{len(masks.table):,} distinct, {masks.table.nbytes:,} bytes; {read - began:.0f} s to encode, "
+        f"{ended - read:.0f} s to replay",
         flush=True,
     )
     for refusal in [*encoded.refusals.examples, *refusals(part, masks, 10)]:

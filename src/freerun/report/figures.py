@@ -74,8 +74,8 @@ def learning_panels(runs: Sequence[Run]) -> list[Panel]:
 
 
 def _nll_panel(runs: Sequence[Run], n_points: int) -> Panel:
-    trains = [thinned(*_likelihood(run, "", "reconstruction_nll_per_token"), n_points) for run in runs]
-    valids = [thinned(*_likelihood(run, "valid_", "neg_elbo_per_token"), n_points) for run in runs]
+    trains = [thinned(*column(run.log, "step", "nll_per_token"), n_points) for run in runs]
+    valids = [thinned(*_held_out(run), n_points) for run in runs]
     firsts = [thinned(*column(run.log, "step", "valid_init_nll_per_token"), n_points) for run in runs]
 
     def plot(axes: Axes) -> None:
@@ -93,7 +93,11 @@ def _nll_panel(runs: Sequence[Run], n_points: int) -> Panel:
     best = named(runs, [f"{y.min():.3f} nats at step {x[y.argmin()]:,.0f}" if len(y) else "" for x, y in valids])
     caption = f"Lowest on held-out strings: {best}." if best else "No validation yet."
     colour = colour_of(0) if len(runs) == 1 else "quiet"
-    keys = [Key("validation", colour), Key("training", colour, "thin")]
+    keys = [Key("validation", colour)]
+    if any(len(y) for _, y in trains):
+        keys.append(Key("training", colour, "thin"))
+    if any(column(run.log, "step", "valid_neg_elbo_per_token")[0].size for run in runs):
+        caption += " Of latent models: the negative ELBO, which the NLL does not exceed."
     if any(len(y) for _, y in firsts):
         keys.append(Key("validation on the corpus of the run it started from", colour, "dash"))
         caption += " Where the dashed line rises, what was learnt there is being forgotten."
@@ -101,10 +105,10 @@ def _nll_panel(runs: Sequence[Run], n_points: int) -> Panel:
     return Panel("Negative log-likelihood", svg, f"Learning curves. {caption}", caption, (*keys, *run_keys(runs)))
 
 
-def _likelihood(run: Run, prefix: str, otherwise: str) -> Curve:
-    """The NLL a token; of latent models, which have none, its bound (held out) or the part of it that is logged."""
-    exact = column(run.log, "step", f"{prefix}nll_per_token")
-    return exact if len(exact[0]) else column(run.log, "step", f"{prefix}{otherwise}")
+def _held_out(run: Run) -> Curve:
+    """The NLL a token; of latent models, which know none, its bound."""
+    exact = column(run.log, "step", "valid_nll_per_token")
+    return exact if len(exact[0]) else column(run.log, "step", "valid_neg_elbo_per_token")
 
 
 def temperature_panels(runs: Sequence[Run]) -> list[Panel]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from freerun.metrics.published import PUBLISHED, SOURCE, TEXT_PUBLISHED, TEXT_SOURCE
 from freerun.report.folder import Run
@@ -79,7 +79,7 @@ def measures_table(runs: Sequence[Run]) -> Table | None:
     order = list(MEANING)
     known = {name: order.index(key) for name in names if (key := _key(name)) in MEANING}
     names.sort(key=lambda name: known.get(name, len(order)))
-    published = _published(names)
+    published = _published(names, [run.measures.get("suite") for run in measured])
     columns += published
     rows = tuple(_row(name, columns) for name in names)
     return Table(
@@ -102,9 +102,11 @@ def _key(name: str) -> str:
     return name if name in MEANING else name.rstrip("0123456789")
 
 
-def _published(names: Sequence[str]) -> list[tuple[str, str, dict]]:
-    """The published rows of these measures; those closest to their test set first, the training set itself last."""
-    rows = [(name, "published", row) for name, row in (PUBLISHED | TEXT_PUBLISHED).items() if set(row) & set(names)]
+def _published(names: Sequence[str], suites: Collection[object]) -> list[tuple[str, str, dict]]:
+    """The published rows of these suites; those closest to their test set first, the training set itself last."""
+    tables = {"moses": PUBLISHED, "text": TEXT_PUBLISHED}
+    found = [row for suite, table in tables.items() if suite in suites for row in table.items()]
+    rows = [(name, "published", row) for name, row in found if set(row) & set(names)]
     return sorted(rows, key=lambda row: ("train" in row[0], row[2].get("FCD/Test", 0.0)))
 
 

@@ -219,9 +219,10 @@ def test_every_sample_is_a_molecule(adversary, words):
 @pytest.mark.parametrize(
     "words", [RICH, "C N O = ( ) 1 2".split(), "N O = 1 2 3 ( )".split()], ids=["rich", "small", "N"]
 )
-def test_every_sample_is_a_molecule_under_every_budget(adversary, words):
-    for budget in range(2, 101):
-        texts = drawn(kekule(words), 1000, budget, adversary, seed=budget)
+def test_every_sample_is_a_molecule_whatever_the_budget(adversary, words):
+    """`python -m benchmarks.adversaries` goes through all budgets with 1,000 samples each."""
+    for budget in (*range(2, 20), *range(20, 101, 10)):
+        texts = drawn(kekule(words), 300, budget, adversary, seed=budget)
         assert [text for text in texts if parse(text) is None] == []
 
 

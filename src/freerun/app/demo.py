@@ -22,7 +22,8 @@ EXAMINED = ("measures.json", "exposure.json", "temperatures.json", "samples.csv"
 ABOUT = """\
 freerun demo: about 4 minutes on two cores
   1. trains a recurrent generator on the 20,000 molecules of moses-mini      about 3 minutes
-  2. lets it run free, and measures {n:,} molecules that it writes             about 1 minute
+  2. lets it run free, bound to the rules of chemistry and, beside it,
+     without them; measures {n:,} molecules of each                          about 1 minute
   3. draws a report: {report}
 Ctrl-C stops, the same command goes on. What is done is not done again, but with --fresh."""
 
@@ -68,7 +69,8 @@ def _tell(run: "Run", measures: dict[str, Any], page: Path) -> None:
 
     names = [name for name in SHOWN if name in measures["ours"]]
     print(measures_table(measures, names))
-    print("(ours and the training set against the 2,000 test molecules of moses-mini, the published row against MOSES)")
+    print("(unconstrained: the same weights, which never had to learn what the constraint forbids;")
+    print(" ours and the training set against the 2,000 test molecules of moses-mini, the published row against MOSES)")
     print(f"\n{N_MOLECULES} molecules that it wrote:")
     with open(run.path / "samples.csv", encoding="utf-8", newline="") as file:
         valid = [row["string"] for row in csv.DictReader(file) if row["valid"] == "true"]

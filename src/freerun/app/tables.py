@@ -29,7 +29,7 @@ def measures_table(measures: Mapping[str, Any], only: Sequence[str] = (), publis
     """
     columns: dict[str, Mapping[str, Any]] = {f"ours, n = {measures['n']:,}": measures["ours"]}
     if "unconstrained" in measures:
-        columns["same, unconstrained"] = measures["unconstrained"]
+        columns["unconstrained"] = measures["unconstrained"]
     if "corpus" in measures:
         columns["training set, same n"] = measures["corpus"]
     if set(PUBLISHED[published]) & set(measures["ours"]) and measures["suite"] == "moses":

@@ -4,45 +4,29 @@ import dataclasses
 import functools
 import importlib.metadata
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from freerun.config import Config, to_toml, with_grammar
 from freerun.constraints.base import AbstractConstraint
-from freerun.corpora.batches import Batch, Batches
+from freerun.corpora.batches import Batches
 from freerun.corpora.corpus import Corpus, open_corpus
 from freerun.corpora.encode import encode_split, fit
-from freerun.corpora.masks import Split, StoredMasks, refusals, stored
-from freerun.corpora.reading import plural
+from freerun.corpora.masks import Split, StoredMasks
 from freerun.corpora.store import EncodedSplit
 from freerun.errors import FreerunError, UsageError
 from freerun.files import write_text
+from freerun.masked_splits import N_REFUSALS_TOLD, Notify, Validation, masks_of, tell_forbidden, validation_of
 from freerun.methods.base import State, World
 from freerun.representations import guess_representation
 from freerun.representations.base import AbstractRepresentation
 from freerun.run_folder import RunFolder, load_weights
 from freerun.trained import compute_dtype, describe, find_device, grown, put_weights, read_config, representation_of
 
-Notify = Callable[[str], None]
 Work = Callable[[str, int, int], None]  # which part, how much of it is done, how much there is
 N_LOOKED_AT = 1000  # lines from which the representation is chosen
-N_REFUSALS_TOLD = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class Validation:
-    """Held-out sequences, and the number of characters of their strings."""
-
-    batched: Batches
-    n_most: int
-    n_chars: int = 0
-
-    def batches(self) -> Iterator[Batch]:
-        """Batches in order of length: all, or evenly spaced ones that hold about `n_most` sequences."""
-        n_wanted = max(1, self.n_most // self.batched.batch_size)
-        return itertools.islice(self.batched.all(), 0, None, max(1, self.batched.n_batches // n_wanted))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,10 +100,10 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
     config = dataclasses.replace(config, constraint=with_grammar(config.constraint))
     budget = _budget(config, lender, train, valid)
     splits = _splits(config, representation, train, valid, lender, notify)
-    masks = _masks(config.build_constraint(representation), budget, splits)
+    masks = masks_of(config.build_constraint(representation), budget, splits)
     for name in ("train", "valid"):
         if name in masks:
-            _tell_forbidden(splits[name], masks[name], config.corpus.strict, notify)
+            tell_forbidden(splits[name], masks[name], config.corpus.strict, notify)
     batches = Batches(train, representation, config.method.batch_size, max_tokens=budget, masks=masks.get("train"))
     world = World(config.build_constraint(representation), budget, config.model, batches.n_batches, device, dtype)
     try:
@@ -162,7 +146,7 @@ def reopen(folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepa
     lender = RunFolder.found(config.run.init) if config.run.init else None
     splits = _splits(config, representation, train, valid, lender, notify)
     constraint = config.build_constraint(representation)
-    masks = _masks(constraint, facts["budget"], splits)
+    masks = masks_of(constraint, facts["budget"], splits)
     del splits["train"]
     return Prepared(
         config=config,
@@ -175,7 +159,7 @@ def reopen(folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepa
         valid=valid,
         masks=masks.get("train"),
         validations={
-            name: _validation(config, facts["budget"], split, masks.get(name)) for name, split in splits.items()
+            name: validation_of(config, facts["budget"], split, masks.get(name)) for name, split in splits.items()
         },
         device=device,
         dtype=compute_dtype(facts["precision"], device),
@@ -285,41 +269,6 @@ def _splits(
         except FreerunError as error:
             notify(f"how much of {lender.path} is forgotten cannot be measured: {error}")
     return found
-
-
-def _masks(constraint: AbstractConstraint, budget: int, splits: Mapping[str, Split]) -> dict[str, StoredMasks]:
-    """None where every token may follow.
-
-    Raises:
-        UsageError: If no string of the language fits into the budget.
-    """
-    try:
-        constraint.start(1, budget)
-    except ValueError as error:
-        raise UsageError(f"run.max_length: {error}") from error
-    if constraint.is_free:
-        return {}
-    return dict(zip(splits, stored(constraint, budget, list(splits.values())), strict=True))
-
-
-def _tell_forbidden(split: Split, masks: StoredMasks, strict: bool, notify: Notify) -> None:
-    """Lines that the representation can write and the constraint forbids: how many, and why the first of them."""
-    n = int((masks.refused >= 0).sum())
-    examples = refusals(split, masks, N_REFUSALS_TOLD)
-    if n and strict:
-        raise FreerunError(f"{examples[0]}; mend or remove the line, or leave out --strict to skip such lines")
-    if n:
-        notify(f"{plural(n, 'line')} outside the language of the constraint, skipped:")
-        for example in examples:
-            notify(f"  {example}")
-
-
-def _validation(config: Config, budget: int, split: Split, masks: StoredMasks | None) -> Validation:
-    size = max(256, config.method.batch_size)
-    batched = Batches(split.encoded, split.representation, size, max_tokens=budget, masks=masks)
-    validation = Validation(batched, config.run.n_validate)
-    rows = [row for batch in validation.batches() for row in batch.rows.tolist()]
-    return dataclasses.replace(validation, n_chars=max(1, sum(len(text) for text in split.encoded.strings(rows))))
 
 
 def _facts(corpus: Corpus, config: Config, train: EncodedSplit, valid: EncodedSplit | None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Validation:
 
 
 def masks_of(constraint: AbstractConstraint, budget: int, splits: Mapping[str, Split]) -> dict[str, StoredMasks]:
-    """None where every token may follow.
+    """The masks of each split; none at all where every token may follow.
 
     Raises:
         UsageError: If no string of the language fits into the budget.

@@ -76,6 +76,14 @@ def test_masks_are_stored_once(split, monkeypatch):
     assert np.array_equal(first.index, again.index)
 
 
+def test_masks_of_other_code_are_made_anew(split, monkeypatch):
+    stored(constraint(split), BUDGET, [split])
+    monkeypatch.setattr(Length, "code_version", "0")
+    monkeypatch.setattr(module, "_replayed", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        stored(constraint(split), BUDGET, [split])
+
+
 def test_rewritings_that_the_constraint_refuses_stand_as_in_the_corpus(split):
     (masks,) = stored(constraint(split, 12), BUDGET, [split])
     batches = Batches(split.encoded, split.representation, 40, augment=True, max_tokens=BUDGET, masks=masks)

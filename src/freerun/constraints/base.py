@@ -27,6 +27,11 @@ class AbstractConstraint(abc.ABC, Generic[State]):
     n_vocab: int
     is_free: ClassVar[bool] = False  # nearly every token may follow every other: replaying the masks costs nothing
 
+    @property
+    def code_version(self) -> str:
+        """Changes whenever the same settings would give other masks; part of the key under which masks are kept."""
+        return "1"
+
     @abc.abstractmethod
     def start(self, n: int, budget: int | Int[Tensor, " batch"], device: torch.device | str = "cpu") -> State:
         """The state of `n` empty sequences.

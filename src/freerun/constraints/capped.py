@@ -21,6 +21,10 @@ class Capped(AbstractConstraint[Any]):
     def __post_init__(self):
         object.__setattr__(self, "n_vocab", self.constraint.n_vocab)
 
+    @property
+    def code_version(self) -> str:
+        return self.constraint.code_version
+
     def start(self, n: int, budget: int | Int[Tensor, " batch"], device: torch.device | str = "cpu") -> Any:
         budget = torch.as_tensor(budget, device=device).clamp(max=self.longest + 1)
         return self.constraint.start(n, int(budget) if budget.dim() == 0 else budget, device)

@@ -35,6 +35,13 @@ class Kekule(AbstractConstraint[KekuleState]):
         return len(self.vocab)
 
     @property
+    def code_version(self) -> str:
+        """RDKit is asked for valences: another version of it may give other masks."""
+        from rdkit import rdBase
+
+        return f"2, rdkit {rdBase.rdkitVersion}"
+
+    @property
     def refused_tokens(self) -> tuple[str, ...]:
         """The tokens that this form cannot say: aromatic symbols, `.`, bonds but `- = # / \\`, atoms RDKit refuses."""
         return tokens_of_kekule(self.vocab).refused

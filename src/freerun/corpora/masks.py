@@ -79,14 +79,15 @@ class StoredMasks:
 def stored(constraint: AbstractConstraint, budget: int, splits: Sequence[Split]) -> list[StoredMasks]:
     """The masks of several splits in one table, from the cache where they were stored before."""
     path = cache_folder() / "masks" / f"{_key(constraint, budget, splits)}.masks"
-    if read_entry(path) is None:
+    entry = read_entry(path)
+    if entry is None:
         with written_aside(path) as out:
             table, found = _replayed(constraint, budget, splits)
             arrays = {"table": [np.packbits(table, axis=1).reshape(-1)]}
             for number, (index, refused) in enumerate(found):
                 arrays |= {f"index{number}": [index], f"refused{number}": [refused]}
             write_entry(out, {}, arrays)
-    entry = read_entry(path)
+        entry = read_entry(path)
     if entry is None:
         raise FreerunError(f"{path} was written and reads back damaged; is the disk faulty?")
     arrays, n_vocab = entry[1], constraint.n_vocab
@@ -118,7 +119,7 @@ def _refusal(split: Split, masks: StoredMasks, row: int) -> Refusal:
 
 
 def _key(constraint: AbstractConstraint, budget: int, splits: Sequence[Split]) -> str:
-    made_of = [str(VERSION), repr(constraint), str(budget)]
+    made_of = [str(VERSION), repr(constraint), constraint.code_version, str(budget)]
     for split in splits:
         made_of += [Path(split.encoded.path).stem, repr(split.representation.vocab)]
     return hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:40]

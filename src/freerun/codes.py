@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from freerun.constraints.base import EOS, PAD
 from freerun.corpora.batches import Batch
+from freerun.corpora.padding import padded
 from freerun.errors import UsageError
 from freerun.methods.base import AbstractLatentMethod
 from freerun.sampling.decoding import Decoding
@@ -121,11 +121,7 @@ def tokens_of(trained: Trained, strings: Sequence[str]) -> Int[Tensor, "batch ti
             f"{strings[longest]!r} has {len(rows[longest])} tokens; this run was trained on at most "
             f"{trained.budget - 1}, leave it out"
         )
-    tokens = torch.full((len(rows), len(rows[longest]) + 1), PAD)
-    for row, ids in zip(tokens, rows, strict=True):
-        row[: len(ids)] = torch.tensor(ids, dtype=torch.long)
-        row[len(ids)] = EOS
-    return tokens
+    return torch.from_numpy(padded(rows))
 
 
 def _decoded(

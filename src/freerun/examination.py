@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from freerun.constraints.base import EOS, PAD
 from freerun.corpora.corpus import open_corpus
 from freerun.corpora.encode import encode_split
+from freerun.corpora.padding import padded
 from freerun.corpora.sources import SOURCES
 from freerun.corpora.store import EncodedSplit
 from freerun.errors import UnknownToken
@@ -180,7 +180,7 @@ class Examination:
         train, held_out = self.splits
         order = np.random.default_rng(mix(self.seed, 7)).permutation(len(held_out)).tolist()
         known = _readable(self.trained, held_out, order, min(N_EXPOSED, self.n))
-        tokens, n = _padded(known), len(known)
+        tokens, n = torch.from_numpy(padded(known)), len(known)
         chemical = self.trained.representation.is_chemical
         quality = _validity(self.trained) if chemical else _known_grams(train, self.trained)
         trained = self.trained
@@ -197,13 +197,6 @@ def _readable(trained: Trained, held_out: EncodedSplit, order: Sequence[int], n:
         if len(found) == n:
             break
     return found
-
-
-def _padded(rows: Sequence[Sequence[int]]) -> Int[Tensor, "batch time"]:
-    tokens = torch.full((len(rows), max(map(len, rows)) + 1), PAD)
-    for row, ids in zip(tokens, rows, strict=True):
-        row[: len(ids) + 1] = torch.tensor([*ids, EOS])
-    return tokens
 
 
 def _validity(trained: Trained) -> Quality:

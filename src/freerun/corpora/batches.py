@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from freerun.constraints.base import EOS, PAD, UNK
 from freerun.corpora.hashing import permutation
 from freerun.corpora.masks import StoredMasks
+from freerun.corpora.padding import gathered, padded, to_vocab
 from freerun.corpora.store import EncodedSplit
 from freerun.errors import InvalidSequence, UsageError
 from freerun.representations.base import AbstractRepresentation
@@ -85,8 +85,8 @@ class Batches:
         self._by_length, self._augment, self._max_tokens = by_length, augment, max_tokens
         self._masks = masks
         self._columns = {name: _numbers(name, values) for name, values in (columns or {}).items()}
-        known = {token: i for i, token in enumerate(representation.vocab)}
-        self._to_vocab = np.array([known.get(token, UNK) for token in encoded.alphabet], dtype=np.int64)
+        known = set(representation.vocab)
+        self._to_vocab = to_vocab(encoded, representation.vocab)
         self._lengths = encoded.lengths
 
         fits = np.ones(len(encoded), bool) if max_tokens is None else self._lengths < max_tokens
@@ -141,13 +141,7 @@ class Batches:
         return order, starts[permutation(self.seed, 3 * epoch + _BATCHES, len(starts))]
 
     def _gathered(self, rows: Int[np.ndarray, " batch"]) -> Batch:
-        lengths = self._lengths[rows]
-        time = np.arange(int(lengths.max()) + 1)
-        places = self.encoded.offsets[rows][:, None] + time  # (batch, time)
-        ids = np.take(self.encoded.ids, places, mode="clip")  # beyond a row's end: replaced below
-        tokens = self._to_vocab[ids]
-        tokens[time >= lengths[:, None]] = PAD
-        tokens[np.arange(len(rows)), lengths] = EOS
+        tokens = gathered(self.encoded, self._to_vocab, rows)
         batch = self._batch(tokens, rows)
         if self._masks is None:
             return batch
@@ -156,7 +150,7 @@ class Batches:
     def _augmented(self, rows: Int[np.ndarray, " batch"], epoch: int) -> Batch:
         rewritten = [self._rewritten(row, epoch) for row in rows.tolist()]
         if self._masks is not None:
-            accepted = self._masks.accepts(torch.from_numpy(_padded([[] if ids is None else ids for ids in rewritten])))
+            accepted = self._masks.accepts(torch.from_numpy(padded([[] if ids is None else ids for ids in rewritten])))
             rewritten = [ids if fine else None for ids, fine in zip(rewritten, accepted.tolist(), strict=True)]
         written = [
             self._to_vocab[self.encoded.ids[self.encoded.offsets[row] : self.encoded.offsets[row + 1]]]
@@ -164,7 +158,7 @@ class Batches:
             else ids
             for row, ids in zip(rows.tolist(), rewritten, strict=True)
         ]
-        return self._batch(_padded(written), rows, sum(ids is None for ids in rewritten))
+        return self._batch(padded(written), rows, sum(ids is None for ids in rewritten))
 
     def _rewritten(self, row: int, epoch: int) -> np.ndarray | None:
         rng = np.random.default_rng((self.seed % 2**64, epoch, row, _AUGMENT))
@@ -179,15 +173,6 @@ class Batches:
     def _batch(self, tokens: np.ndarray, rows: np.ndarray, n_fallbacks: int = 0) -> Batch:
         columns = {name: torch.from_numpy(values[rows]) for name, values in self._columns.items()}
         return Batch(torch.from_numpy(tokens), torch.from_numpy(rows), columns, n_fallbacks)
-
-
-def _padded(rows: Sequence[Sequence[int] | np.ndarray]) -> Int[np.ndarray, "batch time"]:
-    """Each row, <eos>, then <pad>."""
-    tokens = np.full((len(rows), max(map(len, rows)) + 1), PAD, dtype=np.int64)
-    for line, ids in zip(tokens, rows, strict=True):
-        line[: len(ids)] = ids
-        line[len(ids)] = EOS
-    return tokens
 
 
 def _numbers(name: str, values: np.ndarray) -> Float[np.ndarray, " rows"]:

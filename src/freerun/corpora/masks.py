@@ -5,6 +5,7 @@ as they are cost a byte a token of the vocabulary; but few of them differ. So th
 step keeps the number of its mask in a table.
 """
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ import torch
 from jaxtyping import Bool, Int, Shaped, UInt64
 from torch import Tensor
 
-from freerun.constraints.base import EOS, PAD, UNK, AbstractConstraint
+from freerun.constraints.base import PAD, AbstractConstraint
+from freerun.corpora.padding import gathered, to_vocab
 from freerun.corpora.reading import Refusal, refuse
 from freerun.corpora.store import EncodedSplit, read_entry, write_entry
 from freerun.errors import FreerunError
@@ -36,14 +38,11 @@ class Split:
 
     def padded(self, rows: Int[np.ndarray, " batch"]) -> Int[Tensor, "batch time"]:
         """Ids, `<eos>`, then `<pad>`."""
-        known = {token: i for i, token in enumerate(self.representation.vocab)}
-        to_vocab = np.array([known.get(token, UNK) for token in self.encoded.alphabet], dtype=np.int64)
-        lengths = self.encoded.lengths[rows]
-        time = np.arange(int(lengths.max()) + 1)
-        tokens = to_vocab[np.take(self.encoded.ids, self.encoded.offsets[rows][:, None] + time, mode="clip")]
-        tokens[time >= lengths[:, None]] = PAD
-        tokens[np.arange(len(rows)), lengths] = EOS
-        return torch.from_numpy(tokens)
+        return torch.from_numpy(gathered(self.encoded, self._to_vocab, rows))
+
+    @functools.cached_property
+    def _to_vocab(self) -> Int[np.ndarray, " alphabet"]:
+        return to_vocab(self.encoded, self.representation.vocab)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +66,7 @@ class StoredMasks:
         time = np.arange(width)
         starts = encoded.offsets[rows] + rows
         numbers = np.take(self.index, starts[:, None] + time, mode="clip")
-        numbers[time > encoded.lengths[rows][:, None]] = 0
+        numbers[time > encoded.lengths_of(rows)[:, None]] = 0
         return torch.from_numpy(numbers)
 
     def accepts(self, tokens: Int[Tensor, "batch time"]) -> Bool[Tensor, " batch"]:
@@ -156,7 +155,7 @@ def _replay(
 ) -> None:
     """Walks one batch through the constraint and notes the number of each mask."""
     tokens = split.padded(rows)
-    starts, lengths = split.encoded.offsets[rows] + rows, split.encoded.lengths[rows]
+    starts, lengths = split.encoded.offsets[rows] + rows, split.encoded.lengths_of(rows)
     state = constraint.start(len(rows), budget)
     for step, column in enumerate(tokens.unbind(1)):
         masks = constraint.allowed(state)

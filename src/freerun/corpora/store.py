@@ -62,6 +62,10 @@ class EncodedSplit:
         """Tokens in each row, without <eos>."""
         return np.diff(self.offsets)
 
+    def lengths_of(self, rows: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " batch"]:
+        """The same of a few rows, without a pass over all."""
+        return self.offsets[rows + 1] - self.offsets[rows]
+
     @property
     def n_tokens(self) -> int:
         return len(self.ids)

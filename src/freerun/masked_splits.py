@@ -4,6 +4,8 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
+
 from freerun.config import Config
 from freerun.constraints.base import AbstractConstraint
 from freerun.corpora.batches import Batch, Batches
@@ -56,9 +58,11 @@ def tell_forbidden(split: Split, masks: StoredMasks, strict: bool, notify: Notif
             notify(f"  {example}")
 
 
-def validation_of(config: Config, budget: int, split: Split, masks: StoredMasks | None) -> Validation:
+def validation_of(
+    config: Config, budget: int, split: Split, masks: StoredMasks | None, columns: Mapping[str, np.ndarray]
+) -> Validation:
     size = max(256, config.method.batch_size)
-    batched = Batches(split.encoded, split.representation, size, max_tokens=budget, masks=masks)
+    batched = Batches(split.encoded, split.representation, size, max_tokens=budget, columns=columns, masks=masks)
     validation = Validation(batched, config.run.n_validate)
     rows = [row for batch in validation.batches() for row in batch.rows.tolist()]
     return dataclasses.replace(validation, n_chars=max(1, sum(len(text) for text in split.encoded.strings(rows))))

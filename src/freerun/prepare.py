@@ -4,11 +4,14 @@ import dataclasses
 import functools
 import importlib.metadata
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
+from freerun.columns import columns_of
+from freerun.conditions import Conditions, fitted
 from freerun.config import Config, to_toml, with_grammar
 from freerun.constraints.base import AbstractConstraint
 from freerun.corpora.batches import Batches
@@ -35,6 +38,7 @@ class Prepared:
 
     Args:
         train, valid: The encoded training and validation splits.
+        columns: Of the training split, what the method asks for, as numbers.
         masks: Of the training split, where they are stored.
         validations: By the prefix of their names in the log: `valid`, and `valid_init` for the corpus of the run that
             lent its weights, where forgetting is seen.
@@ -48,6 +52,8 @@ class Prepared:
     budget: int
     train: EncodedSplit
     valid: EncodedSplit | None
+    conditions: Conditions
+    columns: Mapping[str, np.ndarray]
     masks: StoredMasks | None
     validations: dict[str, Validation]
     device: torch.device
@@ -64,12 +70,22 @@ class Prepared:
             by_length=corpus.by_length,
             augment=corpus.augment,
             max_tokens=self.budget,
+            columns=self.columns,
             masks=self.masks,
         )
 
     def world(self, n_batches: int) -> World:
         masks = None if self.masks is None else self.masks.table.to(self.device)
-        return World(self.constraint, self.budget, self.config.model, n_batches, self.device, self.dtype, masks)
+        return World(
+            self.constraint,
+            self.budget,
+            self.config.model,
+            n_batches,
+            self.device,
+            self.dtype,
+            masks,
+            self.conditions,
+        )
 
     def lend_weights(self, state: State) -> None:
         assert self.initial_weights is not None
@@ -105,7 +121,16 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
         if name in masks:
             tell_forbidden(splits[name], masks[name], config.corpus.strict, notify)
     batches = Batches(train, representation, config.method.batch_size, max_tokens=budget, masks=masks.get("train"))
-    world = World(config.build_constraint(representation), budget, config.model, batches.n_batches, device, dtype)
+    conditions = _conditions(config, corpus, train, lender, notify, work)
+    world = World(
+        config.build_constraint(representation),
+        budget,
+        config.model,
+        batches.n_batches,
+        device,
+        dtype,
+        conditions=conditions,
+    )
     try:
         networks = config.method.init(world).networks
     except ValueError as error:
@@ -117,6 +142,7 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
             "freerun": _version(),
             "status": "running",
             "representation": describe(representation),
+            "conditions": conditions.facts(),
             "budget": budget,
             "n_batches": batches.n_batches,
             "corpus": {**_facts(corpus, config, train, valid), "forbidden": batches.n_refused},
@@ -147,6 +173,8 @@ def reopen(folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepa
     splits = _splits(config, representation, train, valid, lender, notify)
     constraint = config.build_constraint(representation)
     masks = masks_of(constraint, facts["budget"], splits)
+    conditions = Conditions.of_facts(facts.get("conditions", []))
+    values = {name: _values(config, corpus, name, split, conditions) for name, split in splits.items()}
     del splits["train"]
     return Prepared(
         config=config,
@@ -157,9 +185,12 @@ def reopen(folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepa
         budget=facts["budget"],
         train=train,
         valid=valid,
+        conditions=conditions,
+        columns=values["train"],
         masks=masks.get("train"),
         validations={
-            name: validation_of(config, facts["budget"], split, masks.get(name)) for name, split in splits.items()
+            name: validation_of(config, facts["budget"], split, masks.get(name), values[name])
+            for name, split in splits.items()
         },
         device=device,
         dtype=compute_dtype(facts["precision"], device),
@@ -193,6 +224,28 @@ def _representation(
         notify(f"representation: {reason}")
         config = dataclasses.replace(config, representation={"name": chosen.name, **chosen.settings()})
     return config, config.build_representation()
+
+
+def _conditions(
+    config: Config, corpus: Corpus, train: EncodedSplit, lender: RunFolder | None, notify: Notify, work: Work | None
+) -> Conditions:
+    """Fitted on the training strings; those of the run that lends its weights, where they are the same."""
+    names = config.method.columns
+    columns = columns_of(corpus, "train", train, names, notify, work)
+    if lender is not None:
+        known = Conditions.of_facts(lender.read_facts().get("conditions", []))
+        if known.names == names:
+            return known
+    return fitted(columns, config.method.labels)
+
+
+def _values(config: Config, corpus: Corpus, name: str, split: Split, conditions: Conditions) -> dict[str, np.ndarray]:
+    """The conditions of one split, as numbers; those of a run that lent its weights are of its own corpus."""
+    if not conditions.parts:
+        return {}
+    theirs = _open(read_config(RunFolder.found(config.run.init))) if name == "valid_init" else corpus
+    part = "train" if name == "train" else "valid"
+    return conditions.numbers(columns_of(theirs, part, split.encoded, conditions.names, lambda _: None))
 
 
 def _encoded(

@@ -169,8 +169,13 @@ class Training:
         return torch.Generator(self.prepared.device).manual_seed(mix(self.settings.seed, phase, step, 1))
 
     def _on_device(self, batch: Batch) -> Batch:
-        masks = None if batch.masks is None else batch.masks.to(self.prepared.device)
-        return dataclasses.replace(batch, tokens=batch.tokens.to(self.prepared.device), masks=masks)
+        device = self.prepared.device
+        return dataclasses.replace(
+            batch,
+            tokens=batch.tokens.to(device),
+            columns={name: values.to(device) for name, values in batch.columns.items()},
+            masks=None if batch.masks is None else batch.masks.to(device),
+        )
 
     def _where(self) -> str:
         return (

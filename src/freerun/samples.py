@@ -9,10 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from freerun.chemistry import canonical
+from freerun.conditions import Given
 from freerun.constraints.base import PAD
 from freerun.constraints.length import Anything
 from freerun.errors import UsageError
 from freerun.noise import mix
+from freerun.representations.base import AbstractRepresentation
 from freerun.sampling.beams import Beams, BeamSearch
 from freerun.sampling.decoding import PLAIN, Decoding
 from freerun.sampling.free_run import FreeRun, Rollout
@@ -38,6 +40,7 @@ class Wanted:
         raw: Lines are the strings as written, not the canonical ones of molecules.
         valid_only: Invalid strings are left out (and do not count towards n).
         is_known: Strings that are left out: those of the training set, where only novel ones are wanted.
+        given: Conditions that are asked for; the run's others are free.
     """
 
     n: int
@@ -51,6 +54,7 @@ class Wanted:
     raw: bool = False
     valid_only: bool = False
     is_known: Callable[[list[str]], list[bool]] | None = None
+    given: Given = dataclasses.field(default_factory=dict)
     batch_size: int = 512
 
 
@@ -83,7 +87,9 @@ def draw(trained: Trained, wanted: Wanted, notify: Callable[[str], None] = lambd
         raise UsageError(f"-n {wanted.n} must not be negative")
     if wanted.unique and (wanted.beam or wanted.decoding.greedy):
         raise UsageError("--unique draws without replacement; it cannot be combined with --beam or --greedy")
-    if wanted.beam and trained.generator.d_context:
+    for remark in trained.state.world.conditions.remarks(wanted.given):
+        notify(remark)
+    if wanted.beam and _has_codes(trained, wanted):
         raise UsageError(
             "--beam searches the strings of one latent code, and every sample of this run has its own; leave it out"
         )
@@ -92,7 +98,7 @@ def draw(trained: Trained, wanted: Wanted, notify: Callable[[str], None] = lambd
     except ValueError as error:
         raise UsageError(f"--max-length {wanted.max_length}: {error}") from error
     n_given = 0
-    if wanted.unique and trained.generator.d_context:
+    if wanted.unique and _has_codes(trained, wanted):
         pieces = _filtered(_different(_pieces(trained, wanted), wanted), wanted)
     elif wanted.unique:
         pieces = _without_replacement(trained, wanted, notify)
@@ -121,10 +127,10 @@ def _why(wanted: Wanted) -> str:
 def _pieces(trained: Trained, wanted: Wanted) -> Iterator[list[Sample]]:
     """Samples before the filters: as many as the filters may need."""
     if wanted.beam:
-        yield _of_beams(trained, wanted, _search(trained, wanted, None)(wanted.beam, _prefix(trained, wanted)))
+        yield _of_beams(trained, wanted, _search(trained, wanted, None)(wanted.beam, *_led(trained, wanted)))
         return
     run = _free_run(trained, wanted)
-    if wanted.decoding.greedy and run.context is None:
+    if wanted.decoding.greedy and not _has_codes(trained, wanted):
         yield _of_rollout(trained, wanted, run(1))
         return
     n = wanted.n
@@ -158,7 +164,7 @@ def _without_replacement(trained: Trained, wanted: Wanted, notify: Callable[[str
     search, k, n_read, seen = _search(trained, wanted, wanted.seed), wanted.n, 0, set[str]()
     while True:
         k = min(k, LARGEST_BEAM)
-        beams = search(k, _prefix(trained, wanted))
+        beams = search(k, *_led(trained, wanted))
         fresh = []
         for sample in _of_beams(trained, wanted, _from(beams, n_read)):
             line = sample.raw if wanted.raw else sample.string
@@ -193,24 +199,40 @@ def _prefix(trained: Trained, wanted: Wanted) -> Int[Tensor, " prefix"] | None:
 
 def _free_run(trained: Trained, wanted: Wanted) -> FreeRun:
     prefix = _prefix(trained, wanted)
-    led = trained.generator.d_context > 0
     return FreeRun(
         trained.generator,
         _constraint(trained, wanted),
         _budget(trained, wanted),
         wanted.seed,
         wanted.decoding,
-        context=(lambda index: _context(trained, wanted, index)) if led else None,
+        context=(lambda index: _context(trained, wanted, index)) if trained.generator.d_context else None,
         prefix=None if prefix is None else lambda index: prefix.expand(len(index), -1),
         batch_size=wanted.batch_size,
     )
 
 
 def _context(trained: Trained, wanted: Wanted, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch context"]:
-    """The latent codes of the samples with these numbers: draws from the prior."""
-    context = trained.config.method.context(trained.state, index, {}, mix(wanted.seed, 1))
+    """What leads the samples with these numbers: draws from the prior, and the conditions that are asked for."""
+    context = trained.config.method.context(trained.state, index, wanted.given, mix(wanted.seed, 1))
     assert context is not None
     return context
+
+
+def _has_codes(trained: Trained, wanted: Wanted) -> bool:
+    """Whether every sample is led by a code of its own; else all are led by the same conditions, or by nothing."""
+    if not trained.generator.d_context:
+        return False
+    first, second = _context(trained, wanted, torch.arange(2, device=trained.state.world.device))
+    return not torch.equal(first, second)
+
+
+def _led(
+    trained: Trained, wanted: Wanted
+) -> tuple[Int[Tensor, " prefix"] | None, Float[Tensor, "1 context"] | None]:
+    """The prefix and the conditions that all samples have in common."""
+    zero = torch.zeros(1, dtype=torch.long, device=trained.state.world.device)
+    context = _context(trained, wanted, zero) if trained.generator.d_context else None
+    return _prefix(trained, wanted), context
 
 
 def _search(trained: Trained, wanted: Wanted, seed: int | None) -> BeamSearch:
@@ -232,12 +254,17 @@ def _samples(trained: Trained, tokens: Int[Tensor, "batch time"], log_probs: Flo
     raw = trained.representation.decode_batch(tokens)
     samples = []
     for text, total, n in zip(raw, log_probs.tolist(), n_tokens(tokens).tolist(), strict=True):
-        if trained.representation.is_chemical:
-            smiles = canonical(text)
-            samples.append(Sample(smiles or text, text, smiles is not None, total, n))
-        else:
-            samples.append(Sample(text, text, trained.representation.is_valid(text), total, n))
+        string, valid = known_as(trained.representation, text)
+        samples.append(Sample(string, text, valid, total, n))
     return samples
+
+
+def known_as(representation: AbstractRepresentation, raw: str) -> tuple[str, bool]:
+    """The canonical SMILES of a molecule, any other string as it was written; and whether it is valid."""
+    if not representation.is_chemical:
+        return raw, representation.is_valid(raw)
+    smiles = canonical(raw)
+    return smiles or raw, smiles is not None
 
 
 @torch.no_grad()
@@ -247,13 +274,14 @@ def _scored(
     """log p of whole strings under the model itself, where they were drawn from something else.
 
     Args:
-        index: Numbers of the samples, from which their latent codes follow; None where there are none.
+        index: Numbers of the samples, from which their contexts follow; None where all have the same.
     """
+    index = torch.zeros(len(tokens), dtype=torch.long, device=tokens.device) if index is None else index
     parts = []
     for rows in torch.arange(len(tokens), device=tokens.device).split(wanted.batch_size):
         part = tokens[rows]
         width = max(1, int((part != PAD).sum(1).max()))
-        context = None if index is None or not trained.generator.d_context else _context(trained, wanted, index[rows])
+        context = _context(trained, wanted, index[rows]) if trained.generator.d_context else None
         scores = log_prob(
             trained.generator,
             part[:, :width],

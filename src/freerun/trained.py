@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from freerun.conditions import Conditions
 from freerun.config import Config, resolve
 from freerun.constraints.base import AbstractConstraint
 from freerun.errors import FreerunError, UsageError
@@ -51,7 +52,15 @@ class Trained:
         representation = representation_of(facts["representation"])
         constraint = config.build_constraint(representation)
         dtype = compute_dtype(facts["precision"] if precision == "run" else precision, find_device(device))
-        world = World(constraint, facts["budget"], config.model, facts["n_batches"], find_device(device), dtype)
+        world = World(
+            constraint,
+            facts["budget"],
+            config.model,
+            facts["n_batches"],
+            find_device(device),
+            dtype,
+            conditions=Conditions.of_facts(facts.get("conditions", [])),
+        )
         state = config.method.init(world)
         path = folder.last if last else folder.best
         if not path.exists():

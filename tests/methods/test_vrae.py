@@ -6,7 +6,7 @@ from freerun.constraints.length import Length
 from freerun.corpora.batches import Batch
 from freerun.methods.base import Latent, Network, State, World
 from freerun.methods.descent import Descent
-from freerun.methods.variational import active_units, beta_at, drawn, kl_per_axis
+from freerun.methods.variational import active_units, beta_at, drawn, dropped, kl_per_axis
 from freerun.methods.vrae import VRAE
 from freerun.sampling.decoding import Decoding
 from freerun.sampling.free_run import FreeRun
@@ -115,14 +115,14 @@ def test_dropped_words_are_unknown_to_the_generator_alone():
     """The masks, and the words to be predicted, stay the true ones: the loss is finite where <unk> is forbidden."""
     method = VRAE(n_steps=10, d_latent=2, word_dropout=1.0)
     state = begun(method)
-    assert method._dropped(ROWS, rng()).eq(UNK).all()
+    assert dropped(ROWS, 1.0, rng()).eq(UNK).all()
     logs = method.step(state, BATCH, rng())
     fresh = begun(method)
     latent = method.encode(fresh, BATCH)
     logits, _ = method.generator(fresh)(torch.full_like(ROWS, UNK), drawn(latent, rng()))
     log_p = logits.masked_fill(~WORLD.allowed(BATCH), -torch.inf).log_softmax(-1).gather(2, ROWS[..., None])
     assert logs["reconstruction_nll_per_token"].item() == pytest.approx(-log_p.sum().item() / 13, rel=1e-5)
-    share = VRAE(word_dropout=0.3)._dropped(torch.full((100, 100), 4), rng()).eq(UNK).float().mean()
+    share = dropped(torch.full((100, 100), 4), 0.3, rng()).eq(UNK).float().mean()
     assert abs(share - 0.3) < 4.5 * (0.21 / 10_000) ** 0.5
 
 

@@ -1,15 +1,15 @@
 import pytest
 import torch
 
-from freerun.models.encoder import RecurrentEncoder
+from freerun.models.encoder import Reader, RecurrentEncoder
 
 TOKENS = torch.tensor([[4, 5, 6, 2, 0, 0], [7, 2, 0, 0, 0, 0], [7, 4, 4, 4, 5, 2], [2, 0, 0, 0, 0, 0]])
 LENGTHS = [4, 2, 6, 1]
 
 
-def build(**shape) -> RecurrentEncoder:
+def build(mean_scale: float = 0.0, **shape) -> RecurrentEncoder:
     torch.manual_seed(0)
-    return RecurrentEncoder(8, 3, **{"d_embedding": 5, "d_hidden": 6, **shape}).eval()
+    return RecurrentEncoder(Reader(8, **{"d_embedding": 5, "d_hidden": 6, **shape}), 3, mean_scale).eval()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -28,13 +28,13 @@ def test_a_code_is_that_of_the_sequence_alone_without_its_padding(cell, bidirect
 def test_one_layer_both_ways_agrees_with_the_librarys_packed_sequences(cell):
     encoder = build(cell=cell, bidirectional=True)
     library = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell](5, 6, batch_first=True, bidirectional=True)
-    assert encoder.backwards is not None
-    weights = [*encoder.forwards.layers.all_weights[0], *encoder.backwards.layers.all_weights[0]]
+    assert encoder.reader.backwards is not None
+    weights = [*encoder.reader.forwards.layers.all_weights[0], *encoder.reader.backwards.layers.all_weights[0]]
     with torch.no_grad():
         for theirs, ours in zip(library.parameters(), weights, strict=True):
             theirs.copy_(ours)
     packed = torch.nn.utils.rnn.pack_padded_sequence(
-        encoder.embedding(TOKENS), torch.tensor(LENGTHS), batch_first=True, enforce_sorted=False
+        encoder.reader.embedding(TOKENS), torch.tensor(LENGTHS), batch_first=True, enforce_sorted=False
     )
     final = library(packed)[1]
     hidden = final[0] if cell == "lstm" else final  # (directions, batch, hidden)
@@ -56,3 +56,26 @@ def test_an_encoder_that_reads_both_ways_remembers_the_first_token_as_well_as_th
     one_way, both_ways = build(cell="lstm"), build(cell="lstm", bidirectional=True)
     assert influence(one_way, 0) < 1e-3 * influence(one_way, 59)
     assert influence(both_ways, 0) > 0.1 * influence(both_ways, 59)
+
+
+def test_normalised_means_have_the_same_deviation_on_each_axis_in_training():
+    encoder = build(mean_scale=0.6).train()
+    mean, _ = encoder(torch.randint(4, 8, (400, 6), generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(mean.mean(0), torch.zeros(3), rtol=0, atol=1e-5)
+    torch.testing.assert_close(mean.std(0, correction=0), torch.full((3,), 0.6), rtol=1e-2, atol=0)
+
+
+def test_normalised_means_are_those_of_the_sequence_alone_once_training_is_over():
+    encoder = build(mean_scale=0.6).train()
+    for _ in range(5):
+        encoder(TOKENS)
+    encoder.eval()
+    mean, _ = encoder(TOKENS)
+    for row, length in enumerate(LENGTHS):
+        torch.testing.assert_close(mean[row : row + 1], encoder(TOKENS[row : row + 1, :length])[0], rtol=0, atol=1e-6)
+
+
+def test_a_reader_joins_its_context_to_every_step():
+    reader = Reader(8, d_embedding=5, d_hidden=6, d_context=2)
+    a, b = (reader(TOKENS, torch.full((4, 2), value)) for value in (0.0, 1.0))
+    assert (a != b).any(1).all()

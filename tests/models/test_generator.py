@@ -12,6 +12,8 @@ SHAPES = [
     {"cell": "lstm", "n_layers": 3},
     {"cell": "gru", "n_layers": 2, "d_context": 3},
     {"cell": "lstm", "tied": True, "d_context": 2},
+    {"cell": "lstm", "n_layers": 2, "d_context": 3, "context_at": "start"},
+    {"cell": "gru", "d_context": 3, "context_at": "both"},
     {"cell": "lstm", "d_embedding": 0},
 ]
 TOKENS = torch.tensor([[4, 5, 6, 2, 0], [7, 4, 4, 4, 2]])

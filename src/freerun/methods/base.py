@@ -9,9 +9,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from freerun.conditions import Conditions, Given
 from freerun.constraints.base import AbstractConstraint
 from freerun.corpora.batches import Batch
 from freerun.methods.descent import Optimiser
+from freerun.models.encoder import Reader
 from freerun.models.generator import AbstractGenerator, Generator
 from freerun.rows import Rows
 
@@ -27,10 +29,27 @@ class Network:
     dropout: float = 0.0
     dropout_output: float = 0.0
     tied: bool = False
+    context_at: Literal["steps", "start", "both"] = "steps"
 
     def build(self, n_vocab: int, compute_dtype: torch.dtype, d_context: int = 0) -> Generator:
         shape = dataclasses.asdict(self)
         return Generator(n_vocab, d_context=d_context, compute_dtype=compute_dtype, **shape)
+
+    def build_reader(
+        self, n_vocab: int, compute_dtype: torch.dtype, d_hidden: int, bidirectional: bool, d_context: int = 0
+    ) -> Reader:
+        """A reader of the generator's shape, but for its width."""
+        return Reader(
+            n_vocab,
+            cell=self.cell,
+            d_embedding=self.d_embedding,
+            d_hidden=d_hidden or self.d_hidden,
+            n_layers=self.n_layers,
+            dropout=self.dropout,
+            bidirectional=bidirectional,
+            d_context=d_context,
+            compute_dtype=compute_dtype,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +62,7 @@ class World:
         n_batches: Batches in one pass over the training split.
         compute_dtype: Of the matrix products.
         masks: The distinct masks of the corpus, to which `Batch.masks` points; None: they are replayed.
+        conditions: What the columns of a batch say, for methods that ask for columns.
     """
 
     constraint: AbstractConstraint
@@ -52,6 +72,11 @@ class World:
     device: torch.device
     compute_dtype: torch.dtype = torch.float32
     masks: Bool[Tensor, "distinct vocab"] | None = None
+    conditions: Conditions = Conditions()  # noqa: RUF009
+
+    def condition(self, batch: Batch) -> Float[Tensor, "batch condition"]:
+        """What is known of each row of a batch; of width 0 where there are no conditions."""
+        return self.conditions.encoded(batch.columns, len(batch.tokens), batch.tokens.device)
 
     def allowed(self, batch: Batch) -> Bool[Tensor, "batch time vocab"]:
         """The masks of a batch: read from the table where its rows are stored there, else replayed."""
@@ -60,7 +85,16 @@ class World:
         return self.constraint.replay(batch.tokens, self.budget)
 
     def build_generator(self, d_context: int = 0) -> Generator:
-        return self.network.build(self.constraint.n_vocab, self.compute_dtype, d_context).to(self.device)
+        """A generator that is led by a context of this width and by the conditions."""
+        width = d_context + self.conditions.width
+        return self.network.build(self.constraint.n_vocab, self.compute_dtype, width).to(self.device)
+
+    def build_reader(self, d_hidden: int, bidirectional: bool, d_context: int = 0) -> Reader:
+        """A reader of width `d_hidden`; 0: the generator's."""
+        n_vocab = self.constraint.n_vocab
+        return self.network.build_reader(n_vocab, self.compute_dtype, d_hidden, bidirectional, d_context).to(
+            self.device
+        )
 
 
 @dataclasses.dataclass
@@ -108,6 +142,16 @@ class AbstractMethod(abc.ABC):
 
     batch_size: int
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the corpus that its batches must bring."""
+        return ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of them that are classes, even where they are written as numbers."""
+        return ()
+
     @abc.abstractmethod
     def init(self, world: World) -> State:
         """Networks and optimisers at step 0; drawn from PyTorch's global generator, which the caller has seeded."""
@@ -125,24 +169,33 @@ class AbstractMethod(abc.ABC):
 
     @abc.abstractmethod
     def context(
-        self, state: State, index: Int[Tensor, " batch"], given: dict[str, float], seed: int
+        self, state: State, index: Int[Tensor, " batch"], given: Given, seed: int
     ) -> Float[Tensor, "batch context"] | None:
         """Prior draws and conditions of the samples with these numbers; None where the generator takes none.
 
         A row depends on the seed and on its number alone, so a sample is the same whatever is drawn beside it.
+
+        Raises:
+            UsageError: If what is asked for is no condition of the run, or cannot be read.
         """
 
 
 @dataclasses.dataclass(frozen=True)
 class Latent(Rows):
-    """The posterior of each sequence, q(z|x) = N(mean, exp(log_var)), its axes independent."""
+    """The posterior of each sequence, q(z|x) = N(mean, exp(log_var)), its axes independent.
+
+    An encoder that draws nothing has log_var = -inf: the code is the mean.
+    """
 
     mean: Float[Tensor, "batch latent"]
     log_var: Float[Tensor, "batch latent"]
 
 
 class AbstractLatentMethod(AbstractMethod):
-    """A method whose generator is led by a code z: what search, encode, decode and interpolate accept."""
+    """A method whose generator is led by a code z: what search, encode, decode and interpolate accept.
+
+    The generator's context is z, then the conditions of the world.
+    """
 
     d_latent: int
 

@@ -33,11 +33,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from freerun.conditions import Given
 from freerun.constraints.base import SPECIALS
 from freerun.corpora.batches import Batch
 from freerun.methods.base import AbstractLatentMethod, Latent, Logs, Phase, State, World, descend
 from freerun.methods.descent import Descent, Optimiser
-from freerun.methods.variational import active_units, bound_measures, drawn, kl_per_axis
+from freerun.methods.variational import active_units, bound_measures, conditioned, drawn, kl_per_axis
 from freerun.models.convolutional import ConvolutionalEncoder, SheetDecoder
 from freerun.noise import normal
 from freerun.sampling.likelihood import masked_log_softmax, n_tokens, token_log_prob
@@ -131,9 +132,10 @@ class GrammarVAE(AbstractLatentMethod):
         return generator
 
     def context(
-        self, state: State, index: Int[Tensor, " batch"], given: dict[str, float], seed: int
+        self, state: State, index: Int[Tensor, " batch"], given: Given, seed: int
     ) -> Float[Tensor, "batch context"]:
-        return normal(seed, index, self.d_latent)
+        asked = state.world.conditions.asked(given, len(index), index.device)
+        return conditioned(normal(seed, index, self.d_latent), asked)
 
     def encode(self, state: State, batch: Batch) -> Latent:
         """The distribution that z is drawn from in training: under (4) its deviations are the network's times 0.01."""

@@ -11,12 +11,14 @@ mask of the sampling. Padding is the only token allowed after <eos>, so it adds 
 import dataclasses
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from freerun.conditions import Given
 from freerun.corpora.batches import Batch
 from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, descend
 from freerun.methods.descent import Descent, Optimiser
+from freerun.methods.variational import hidden
 from freerun.models.generator import Generator
 from freerun.sampling.likelihood import n_tokens, token_log_prob
 
@@ -29,11 +31,15 @@ class TeacherForcing(AbstractMethod):
         n_steps: Gradient steps; 0: `n_epochs` passes over the training split.
         n_epochs: Passes over the training split, where `n_steps` is 0.
         batch_size: Sequences a step.
+        condition: Columns that lead the generator at every step: of the file, or computed by the score of this name.
+        condition_dropout: Probability of each of them being hidden from a string, in training.
     """
 
     n_steps: int = 0
     n_epochs: float = 10.0
     batch_size: int = 128
+    condition: tuple[str, ...] = ()
+    condition_dropout: float = 0.3
     descent: Descent = Descent()  # noqa: RUF009
 
     def init(self, world: World) -> State:
@@ -46,25 +52,36 @@ class TeacherForcing(AbstractMethod):
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
         generator = self.generator(state).train()
-        nll, count = self._nll(generator, state, batch)
+        condition = hidden(state.world.condition(batch), state.world.conditions, self.condition_dropout, rng)
+        nll, count = self._nll(generator, state, batch, condition)
         loss = nll / count  # (1)
         return {"nll_per_token": loss.detach(), **descend(loss, state.optimisers["generator"])}
 
     @torch.no_grad()
     def evaluate(self, state: State, batch: Batch, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
-        return {"nll_per_token": self._nll(self.generator(state).eval(), state, batch)}
+        return {"nll_per_token": self._nll(self.generator(state).eval(), state, batch, state.world.condition(batch))}
 
     def generator(self, state: State) -> Generator:
         generator = state.networks["generator"]
         assert isinstance(generator, Generator)
         return generator
 
-    def context(self, state: State, index: Int[Tensor, " batch"], given: dict[str, float], seed: int) -> None:
-        return None
+    def context(
+        self, state: State, index: Int[Tensor, " batch"], given: Given, seed: int
+    ) -> Float[Tensor, "batch context"] | None:
+        """What is asked for; None where the run has no conditions."""
+        asked = state.world.conditions.asked(given, len(index), index.device)
+        return asked if state.world.conditions.parts else None
 
-    def _nll(self, generator: Generator, state: State, batch: Batch) -> tuple[Tensor, Tensor]:
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.condition
+
+    def _nll(
+        self, generator: Generator, state: State, batch: Batch, condition: Float[Tensor, "batch condition"]
+    ) -> tuple[Tensor, Tensor]:
         """Summed negative log-likelihood in nats, and the number of tokens with one `<eos>` each."""
-        logits, _ = generator(batch.tokens)
+        logits, _ = generator(batch.tokens, condition if state.world.conditions.parts else None)
         allowed = state.world.allowed(batch)
         return -token_log_prob(logits, batch.tokens, allowed).sum(), n_tokens(batch.tokens).sum()
 

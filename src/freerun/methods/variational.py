@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from freerun.conditions import Conditions
+from freerun.constraints.base import UNK
 from freerun.methods.base import Latent
 
 ACTIVE = 0.01  # variance of the posterior mean above which an axis says something
@@ -21,6 +23,32 @@ def drawn(latent: Latent, rng: torch.Generator) -> Float[Tensor, "batch latent"]
     """z = mean + exp(log_var / 2) eps, eps ~ N(0, I): the gradient passes through mean and log_var."""
     eps = torch.randn(latent.mean.shape, generator=rng, device=latent.mean.device)
     return latent.mean + torch.exp(latent.log_var / 2) * eps
+
+
+def conditioned(
+    z: Float[Tensor, "batch latent"], condition: Float[Tensor, "batch condition"]
+) -> Float[Tensor, "batch context"]:
+    """What the generator is led by: the code, then the conditions."""
+    return torch.cat([z, condition], 1)
+
+
+def dropped(tokens: Int[Tensor, "batch time"], share: float, rng: torch.Generator) -> Int[Tensor, "batch time"]:
+    """Word dropout (Bowman et al. 2016, arXiv:1511.06349): each token is `<unk>` with probability `share`."""
+    if not share:
+        return tokens
+    lost = torch.rand(tokens.shape, generator=rng, device=tokens.device) < share
+    return tokens.masked_fill(lost, UNK)
+
+
+def hidden(
+    condition: Float[Tensor, "batch condition"], conditions: Conditions, share: float, rng: torch.Generator
+) -> Float[Tensor, "batch condition"]:
+    """Each condition of each row is missing with probability `share`: so any part of them can be asked for later."""
+    if not share or not conditions.parts:
+        return condition
+    kept = torch.rand(len(condition), len(conditions.parts), generator=rng, device=condition.device) >= share
+    widths = torch.tensor([part.width for part in conditions.parts], device=condition.device)
+    return condition * kept.repeat_interleave(widths, 1)
 
 
 def kl_per_axis(latent: Latent) -> Float[Tensor, "batch latent"]:

@@ -8,21 +8,32 @@ against a decoder that ignores its code, Bowman et al. 2016, arXiv:1511.06349.
 
 In nats a sequence; beta rises to its full value in training (`variational.beta_at`), the softmax runs over the tokens
 that the constraint allows. Deviations: z is joined to the input of every step, where the papers make it (a map of) the
-first hidden state; one optimiser for both networks; the encoder may read both ways.
+first hidden state (`[model] context_at` has both); one optimiser for both networks; the encoder may read both ways; the
+aggressive part of the training has a fixed number of encoder steps, on fresh batches, where He et al. go on until the
+bound improves no more, and a fixed length, where they end it when the mutual information stops rising.
 """
 
 import dataclasses
 from typing import Literal, Self
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from freerun.constraints.base import UNK
+from freerun.conditions import Given
 from freerun.corpora.batches import Batch
 from freerun.methods.base import AbstractLatentMethod, Latent, Logs, Phase, State, World, descend
 from freerun.methods.descent import Descent, Optimiser
-from freerun.methods.variational import active_units, beta_at, bound_measures, drawn, kl_per_axis
+from freerun.methods.variational import (
+    active_units,
+    beta_at,
+    bound_measures,
+    conditioned,
+    drawn,
+    dropped,
+    hidden,
+    kl_per_axis,
+)
 from freerun.models.encoder import RecurrentEncoder
 from freerun.models.generator import Generator
 from freerun.noise import normal
@@ -46,7 +57,16 @@ class VRAE(AbstractLatentMethod):
         free_bits: KL below which nothing is gained by lowering it, in nats.
         free_bits_of: `axis`: of each latent axis, in the mean of the batch (Kingma et al. 2016, arXiv:1606.04934);
             `total`: of their sum, of each sequence.
+        mean_scale: Standard deviation over a batch that the posterior means are normalised to, on each axis: the KL
+            cannot fall below d_latent mean_scale^2 / 2 nats (Zhu et al. 2020, arXiv:2004.12585); 0: no such bound.
+            Batches should be random rows (`corpus.by_length = false`).
+        aggressive: Share of the training, from its start, in which the encoder is trained more often than the
+            generator (He et al. 2019, arXiv:1901.05534).
+        n_encoder: Steps of the encoder alone for each step of both, in that part.
         word_dropout: Probability of a token in the generator's input being `<unk>`, in training.
+        condition: Columns that lead the generator, the encoder knowing them too (Sohn et al. 2015): of the file, or
+            computed by the score of this name.
+        condition_dropout: Probability of each of them being hidden from a string, in training.
 
     Raises:
         ValueError: If a share or a probability is not in [0, 1].
@@ -63,29 +83,24 @@ class VRAE(AbstractLatentMethod):
     rising: float = 0.5
     free_bits: float = 0.0
     free_bits_of: Literal["axis", "total"] = "axis"
+    mean_scale: float = 0.0
+    aggressive: float = 0.0
+    n_encoder: int = 10
     word_dropout: float = 0.0
+    condition: tuple[str, ...] = ()
+    condition_dropout: float = 0.3
     descent: Descent = Descent()  # noqa: RUF009
 
     def __post_init__(self):
-        for name in ("rising", "word_dropout"):
+        for name in ("rising", "aggressive", "word_dropout", "condition_dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} = {getattr(self, name)} must be in [0, 1]")
         if self.n_cycles < 1:
             raise ValueError(f"n_cycles = {self.n_cycles} must be at least 1; for no annealing set rising = 0")
 
     def init(self, world: World) -> State:
-        shape = world.network
-        encoder = RecurrentEncoder(
-            world.constraint.n_vocab,
-            self.d_latent,
-            cell=shape.cell,
-            d_embedding=shape.d_embedding,
-            d_hidden=self.d_encoder or shape.d_hidden,
-            n_layers=shape.n_layers,
-            dropout=shape.dropout,
-            bidirectional=self.bidirectional,
-            compute_dtype=world.compute_dtype,
-        ).to(world.device)
+        reader = world.build_reader(self.d_encoder, self.bidirectional, world.conditions.width)
+        encoder = RecurrentEncoder(reader, self.d_latent, self.mean_scale).to(world.device)
         networks = torch.nn.ModuleDict({"encoder": encoder, "generator": world.build_generator(self.d_latent)})
         return State(world, networks, {"vae": Optimiser(networks, self.descent, self._n_steps(world.n_batches))})
 
@@ -95,8 +110,11 @@ class VRAE(AbstractLatentMethod):
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
         state.networks.train()
         optimiser = state.optimisers["vae"]
-        latent = self.encode(state, batch)
-        nll = self._nll(state, batch, drawn(latent, rng), self._dropped(batch.tokens, rng))
+        condition = hidden(state.world.condition(batch), state.world.conditions, self.condition_dropout, rng)
+        latent = self._encoded(state, batch, condition)
+        context = conditioned(drawn(latent, rng), condition)
+        self.generator(state).requires_grad_(not self._is_encoders(optimiser.step, optimiser.n_steps))
+        nll = self._nll(state, batch, context, dropped(batch.tokens, self.word_dropout, rng))
         beta = self.beta * beta_at(optimiser.step, optimiser.n_steps, self.n_cycles, self.rising)
         kl = kl_per_axis(latent)
         loss = nll.mean() + beta * self._free(kl)  # (2)
@@ -112,8 +130,9 @@ class VRAE(AbstractLatentMethod):
     @torch.no_grad()
     def evaluate(self, state: State, batch: Batch, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
         state.networks.eval()
-        latent = self.encode(state, batch)
-        nll = self._nll(state, batch, drawn(latent, rng), batch.tokens)
+        condition = state.world.condition(batch)
+        latent = self._encoded(state, batch, condition)
+        nll = self._nll(state, batch, conditioned(drawn(latent, rng), condition), batch.tokens)
         objective = nll.sum() + self.beta * self._free(kl_per_axis(latent)) * len(nll)  # (2)
         return bound_measures(objective, nll, latent, n_tokens(batch.tokens))
 
@@ -123,29 +142,34 @@ class VRAE(AbstractLatentMethod):
         return generator
 
     def context(
-        self, state: State, index: Int[Tensor, " batch"], given: dict[str, float], seed: int
+        self, state: State, index: Int[Tensor, " batch"], given: Given, seed: int
     ) -> Float[Tensor, "batch context"]:
-        return normal(seed, index, self.d_latent)
+        asked = state.world.conditions.asked(given, len(index), index.device)
+        return conditioned(normal(seed, index, self.d_latent), asked)
 
     def encode(self, state: State, batch: Batch) -> Latent:
-        return Latent(*state.networks["encoder"](batch.tokens))
+        return self._encoded(state, batch, state.world.condition(batch))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.condition
 
     def for_tuning(self, n_steps: int) -> Self:
-        return dataclasses.replace(self, n_steps=n_steps, rising=0.0, descent=self.descent.steady())
+        return dataclasses.replace(self, n_steps=n_steps, rising=0.0, aggressive=0.0, descent=self.descent.steady())
+
+    def _is_encoders(self, step: int, n_steps: int) -> bool:
+        """Whether a step is one of the encoder alone."""
+        return step < self.aggressive * n_steps and (step + 1) % (self.n_encoder + 1) != 0
+
+    def _encoded(self, state: State, batch: Batch, condition: Float[Tensor, "batch condition"]) -> Latent:
+        return Latent(*state.networks["encoder"](batch.tokens, condition))
 
     def _nll(
-        self, state: State, batch: Batch, z: Float[Tensor, "batch latent"], shown: Int[Tensor, "batch time"]
+        self, state: State, batch: Batch, context: Float[Tensor, "batch context"], shown: Int[Tensor, "batch time"]
     ) -> Float[Tensor, " batch"]:
         """-log p(y|z) of each sequence, where the generator reads the tokens `shown` in place of the true ones."""
-        logits, _ = self.generator(state)(shown, z)
+        logits, _ = self.generator(state)(shown, context)
         return -token_log_prob(logits, batch.tokens, state.world.allowed(batch)).sum(1)
-
-    def _dropped(self, tokens: Int[Tensor, "batch time"], rng: torch.Generator) -> Int[Tensor, "batch time"]:
-        if not self.word_dropout:
-            return tokens
-        lost: Bool[Tensor, "batch time"]
-        lost = torch.rand(tokens.shape, generator=rng, device=tokens.device) < self.word_dropout
-        return tokens.masked_fill(lost, UNK)
 
     def _free(self, kl: Float[Tensor, "batch latent"]) -> Float[Tensor, ""]:
         if self.free_bits_of == "axis":

@@ -8,12 +8,11 @@ from freerun.constraints.base import PAD
 from freerun.models.recurrent import Recurrent
 
 
-class RecurrentEncoder(nn.Module):
-    """Embedding, recurrent layers, two linear maps of the last layer's final state.
+class Reader(nn.Module):
+    """Embedding and recurrent layers; what it makes of a sequence is the last layer's state at the sequence's own end.
 
     Args:
         n_vocab: Size of the vocabulary.
-        d_latent: Width of the code.
         cell: `lstm` or `gru`.
         d_embedding: Width of the embedding; 0: as wide as the vocabulary.
         d_hidden: Width of each recurrent layer, in each direction.
@@ -21,13 +20,13 @@ class RecurrentEncoder(nn.Module):
         dropout: On the outputs of each recurrent layer but the last, in training.
         bidirectional: A second stack reads each sequence from its end; the two final states are joined. (The stacks
             meet only there; the layers of `nn.LSTM(bidirectional=True)` read both directions of the layer below.)
-        compute_dtype: Of the matrix products of the recurrent layers. Mean and log-variance are always float32.
+        d_context: Width of a context that is joined to the input of each step; 0: none.
+        compute_dtype: Of the matrix products of the recurrent layers. What is given back is float32.
     """
 
     def __init__(
         self,
         n_vocab: int,
-        d_latent: int,
         *,
         cell: str = "lstm",
         d_embedding: int = 64,
@@ -35,33 +34,64 @@ class RecurrentEncoder(nn.Module):
         n_layers: int = 1,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        d_context: int = 0,
         compute_dtype: torch.dtype = torch.float32,
     ):
         super().__init__()
         d_embedding = d_embedding or n_vocab
+        self.d_context = d_context
+        self.width = d_hidden * (2 if bidirectional else 1)
         self.embedding = nn.Embedding(n_vocab, d_embedding)
-        self.forwards = Recurrent(cell, d_embedding, d_hidden, n_layers, dropout, compute_dtype)
-        self.backwards = (
-            Recurrent(cell, d_embedding, d_hidden, n_layers, dropout, compute_dtype) if bidirectional else None
-        )
-        width = d_hidden * (2 if bidirectional else 1)
-        self.mean, self.log_var = nn.Linear(width, d_latent), nn.Linear(width, d_latent)
+        d_in = d_embedding + d_context
+        self.forwards = Recurrent(cell, d_in, d_hidden, n_layers, dropout, compute_dtype)
+        self.backwards = Recurrent(cell, d_in, d_hidden, n_layers, dropout, compute_dtype) if bidirectional else None
 
     def forward(
-        self, tokens: Int[Tensor, "batch time"]
-    ) -> tuple[Float[Tensor, "batch latent"], Float[Tensor, "batch latent"]]:
-        """Mean and log-variance of each code; padding is read after the state is taken, and changes nothing.
+        self, tokens: Int[Tensor, "batch time"], context: Float[Tensor, "batch context"] | None = None
+    ) -> Float[Tensor, "batch width"]:
+        """The final states; padding is read after they are taken, and changes nothing.
 
         Args:
             tokens: Ids, `<eos>`, then `<pad>`: one token each at least.
         """
-        embedded = self.embedding(tokens)
+        inputs = self.embedding(tokens)
+        if self.d_context:
+            assert context is not None
+            inputs = torch.cat([inputs, context[:, None].expand(-1, tokens.shape[1], -1)], -1)
         last = (tokens != PAD).sum(1) - 1
-        ends = [_end(self.forwards, embedded, last)]
+        ends = [_end(self.forwards, inputs, last)]
         if self.backwards is not None:
-            ends.append(_end(self.backwards, _reversed(embedded, last), last))
-        hidden = torch.cat(ends, 1).to(self.mean.weight.dtype)
-        return self.mean(hidden), self.log_var(hidden)
+            ends.append(_end(self.backwards, _reversed(inputs, last), last))
+        return torch.cat(ends, 1).to(self.embedding.weight.dtype)
+
+
+class RecurrentEncoder(nn.Module):
+    """A reader, and two linear maps of what it has read.
+
+    Args:
+        reader: Reads the sequences, and their conditions where it takes a context.
+        d_latent: Width of the code.
+        mean_scale: The means are batch-normalised to this standard deviation on each axis, so that no axis can fall
+            silent (Zhu et al. 2020, arXiv:2004.12585, without their learned shift); 0: they are as they come.
+    """
+
+    def __init__(self, reader: Reader, d_latent: int, mean_scale: float = 0.0):
+        super().__init__()
+        self.reader, self.mean_scale = reader, mean_scale
+        self.mean, self.log_var = nn.Linear(reader.width, d_latent), nn.Linear(reader.width, d_latent)
+        self.norm = nn.BatchNorm1d(d_latent, affine=False) if mean_scale else None
+
+    def forward(
+        self, tokens: Int[Tensor, "batch time"], context: Float[Tensor, "batch context"] | None = None
+    ) -> tuple[Float[Tensor, "batch latent"], Float[Tensor, "batch latent"]]:
+        """Mean and log-variance of each code.
+
+        Raises:
+            ValueError: If the means are normalised and the batch, in training, is a single row.
+        """
+        hidden = self.reader(tokens, context)
+        mean = self.mean(hidden)
+        return mean if self.norm is None else self.mean_scale * self.norm(mean), self.log_var(hidden)
 
 
 def _end(

@@ -87,7 +87,9 @@ class Generator(AbstractGenerator):
         dropout: On the outputs of each recurrent layer but the last, in training.
         dropout_output: On the outputs of the last layer, in training.
         tied: The output layer uses the embedding's weights (through a projection where the widths differ).
-        d_context: Width of a context that is joined to the input of each step; 0: none.
+        d_context: Width of the context that leads the generator; 0: none.
+        context_at: The context is joined to the input of each of the `steps`; or the first hidden state of each layer
+            is a linear map of it (`start`); or `both`.
         compute_dtype: Of the matrix products of the recurrent layers. Logits are always float32.
     """
 
@@ -103,6 +105,7 @@ class Generator(AbstractGenerator):
         dropout_output: float = 0.0,
         tied: bool = False,
         d_context: int = 0,
+        context_at: str = "steps",
         compute_dtype: torch.dtype = torch.float32,
     ):
         super().__init__()
@@ -110,7 +113,10 @@ class Generator(AbstractGenerator):
         self.n_vocab, self.d_hidden, self.d_context = n_vocab, d_hidden, d_context
         self.dropout_output = dropout_output
         self.embedding = nn.Embedding(n_vocab, d_embedding)
-        self.recurrent = Recurrent(cell, d_embedding + d_context, d_hidden, n_layers, dropout, compute_dtype)
+        self.is_joined = d_context > 0 and context_at != "start"
+        self.first = nn.Linear(d_context, n_layers * d_hidden) if d_context and context_at != "steps" else None
+        d_in = d_embedding + (d_context if self.is_joined else 0)
+        self.recurrent = Recurrent(cell, d_in, d_hidden, n_layers, dropout, compute_dtype)
         project = tied and d_hidden != d_embedding
         self.projection = nn.Linear(d_hidden, d_embedding) if project else nn.Identity()
         self.output = nn.Linear(d_embedding if project else d_hidden, n_vocab)
@@ -129,6 +135,8 @@ class Generator(AbstractGenerator):
     def start(self, n: int, context: Float[Tensor, "batch context"] | None = None) -> GeneratorState:
         self.refuse_context(context)
         h, c = self.recurrent.start(n)
+        if self.first is not None and context is not None:
+            h = self.first(context).unflatten(1, h.shape[1:]).to(h.dtype)  # (batch, layers, hidden)
         return GeneratorState(h, c, context)
 
     def step(
@@ -155,6 +163,6 @@ class Generator(AbstractGenerator):
         return self.output(self.projection(hidden))
 
     def _joined(self, embedded: Tensor, context: Tensor | None) -> Tensor:
-        if context is None:
+        if context is None or not self.is_joined:
             return embedded
         return torch.cat([embedded, context[:, None].expand(-1, embedded.shape[1], -1)], -1)

@@ -102,6 +102,79 @@ def test_what_cannot_be_encoded_is_named(trained):
         codes.decode(trained, np.zeros((2, 5), np.float32))
 
 
+def test_what_cannot_be_encoded_keeps_its_row_where_it_may(trained):
+    told: dict[int, str] = {}
+    strings = ["ab", "abz", "abba", "aaaaaaaaaa"]
+    means, log_vars = codes.encode(trained, strings, refused=lambda place, error: told.update({place: str(error)}))
+    assert list(told) == [1, 3]
+    assert "token 'z'" in told[1]
+    assert np.isnan(means[[1, 3]]).all()
+    assert np.isnan(log_vars[[1, 3]]).all()
+    np.testing.assert_allclose(means[[0, 2]], codes.encode(trained, ["ab", "abba"])[0], atol=1e-6)
+    assert [bool(each) for each in codes.decode(trained, means)] == [True, False, True, False]
+
+
+def test_codes_decoded_in_parts_are_those_of_the_whole(trained):
+    z = np.random.default_rng(1).normal(size=(5, 6)).astype(np.float32)
+    z[3] = np.nan
+    whole = codes.decode(trained, z, greedy=False, n_each=3, seed=2)
+    parts = [codes.decode(trained, z[i : i + 2], greedy=False, n_each=3, seed=2, first=i) for i in (0, 2, 4)]
+    assert [strings for part in parts for strings in part] == whole
+    assert whole[3] == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e60])
+def test_a_code_that_is_not_finite_is_refused_with_its_row(trained, value):
+    z = np.zeros((3, 6))
+    z[1, 4] = value
+    with pytest.raises(UsageError, match="row 11 of the codes"):
+        codes.decode(trained, z, first=10)
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Words with their kind, and with their length, which a score knows too."""
+    folder = tmp_path_factory.mktemp("conditional")
+    rows = [f"{word},{'long' if len(word) == 4 else 'short'}" for word in WORDS]
+    (folder / "corpus.csv").write_text("string,kind\n" + "\n".join(rows * 8) + "\n")
+    more = ["method.condition=['kind', 'length']", "method.condition_dropout=0.1"]
+    run = api.train(corpus=folder / "corpus.csv", out=folder / "run", overrides=SETTINGS + more)
+    return Trained.load(run.folder, device="cpu")
+
+
+def test_the_encoder_is_told_what_is_known_of_a_string(conditional):
+    kind = np.array(["long" if len(word) == 4 else "short" for word in WORDS], dtype=object)
+    told, _ = codes.encode(conditional, WORDS, columns={"kind": kind})
+    again, _ = codes.encode(
+        conditional, WORDS, columns={"kind": kind, "length": np.array([len(w) for w in WORDS]) * 1.0}
+    )
+    np.testing.assert_array_equal(told, again)  # the length is computed where it is not given
+    untold, _ = codes.encode(conditional, WORDS)
+    assert not np.allclose(told, untold)
+    known = codes.known_columns(conditional, ["ab", "abba"], {"kind": np.array(["odd", "long"], dtype=object)})
+    assert known["length"].tolist() == [2.0, 4.0]
+    assert known["kind"].isnan().tolist() == [True, False]
+
+
+def test_conditions_that_are_asked_for_change_what_a_code_decodes_to(conditional):
+    z = np.zeros((1, 6), np.float32)
+    lengths = {}
+    for kind, n in (("long", 4.0), ("short", 2.0)):
+        drawn = codes.decode(conditional, z, greedy=False, n_each=200, given={"kind": kind, "length": n})[0]
+        lengths[kind] = np.mean([len(string) for string in drawn])
+    assert lengths["long"] > lengths["short"] + 0.5
+    with pytest.raises(UsageError, match="kind has no class 'middling'"):
+        codes.decode(conditional, z, given={"kind": "middling"})
+
+
+def test_the_way_between_two_strings_begins_and_ends_at_their_own_conditions(conditional):
+    """Of a string whose kind is not asked for, the encoder and the generator are told its length."""
+    means, _ = codes.encode(conditional, ["abba", "ab"])
+    ends = [codes.decode(conditional, means[i : i + 1], given={"length": n})[0][0] for i, n in ((0, 4.0), (1, 2.0))]
+    path = codes.interpolate(conditional, "abba", "ab", 5)
+    assert [path[0], path[-1]] == ends
+
+
 def test_a_method_without_codes_is_refused(trained):
     config = dataclasses.replace(trained.config, method=TeacherForcing())
     with pytest.raises(UsageError, match="TeacherForcing, which has no latent codes"):

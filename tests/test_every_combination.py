@@ -83,7 +83,12 @@ CONSTRAINED: dict[str, list[dict[str, Any]]] = {
     ],
     "grammar, smiles": [{"name": "representation"}],
 }
-SETTINGS = {"grammar_vae": {"filters": [2, 2], "widths": [2, 2], "d_dense": 8}}  # strings are too short for the paper's
+SETTINGS = {
+    "grammar_vae": {"filters": [2, 2], "widths": [2, 2], "d_dense": 8},  # strings are too short for the paper's
+    "aae": {"critic": [8], "d_latent": 4},
+    "categorical_vae": {"n_variables": 2, "n_classes": 3},
+    "semi_supervised": {"label": "length", "d_latent": 4},
+}
 COMBINATIONS = [
     pytest.param(method, form, table, id=f"{method}-{form}-{table['name']}")
     for method in METHODS

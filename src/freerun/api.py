@@ -1,19 +1,27 @@
 """The same as on the command line, as functions: what `import freerun` offers."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from freerun import run_folder
+import numpy as np
+from jaxtyping import Float
+
+from freerun import codes, run_folder
+from freerun.conditions import Given
 from freerun.config import load_tables, resolve
 from freerun.corpora.own_files import keep_standard_input
-from freerun.errors import FreerunError
+from freerun.errors import FreerunError, UsageError
 from freerun.evaluation import Progress as MeasureProgress
 from freerun.evaluation import evaluate_strings
 from freerun.examination import Examination
 from freerun.explanation.explanation import Explanation, explain_run, explain_string
 from freerun.explanation.page import write_page
+from freerun.methods import METHODS
 from freerun.prepare import prepare, reopen
 from freerun.report.page import write_report
 from freerun.run import Progress, Training
@@ -60,12 +68,65 @@ class Run:
         max_length: int = 0,
         unique: bool = False,
         valid_only: bool = False,
+        given: Given = MappingProxyType({}),
         device: str = "auto",
+        notify: Notify = _silent,
     ) -> list[Sample]:
-        """n samples; the first 1,000 of 10,000 are the 1,000 of the same seed."""
+        """n samples; the first 1,000 of 10,000 are the 1,000 of the same seed.
+
+        Args:
+            given: Of a conditional run: what is asked for, {"logP": 2.5}; its other conditions are free.
+            notify: Told where that lies outside what was trained on, and where there are fewer than n.
+        """
         decoding = Decoding(temperature, top_k, top_p, greedy)
-        wanted = Wanted(n, seed, decoding, prefix, max_length, beam=beam, unique=unique, valid_only=valid_only)
-        return [sample for piece in draw(Trained.load(self.folder, device=device), wanted) for sample in piece]
+        wanted = Wanted(
+            n, seed, decoding, prefix, max_length, beam=beam, unique=unique, valid_only=valid_only, given=given
+        )
+        trained = Trained.load(self.folder, device=device)
+        return [sample for piece in draw(trained, wanted, notify) for sample in piece]
+
+    def encode(
+        self,
+        strings: Sequence[str],
+        *,
+        columns: Mapping[str, Sequence[Any] | np.ndarray] = MappingProxyType({}),
+        strict: bool = True,
+        device: str = "auto",
+    ) -> Float[np.ndarray, "strings latent"]:
+        """The latent code of each string of a latent run: the mean of its posterior.
+
+        Args:
+            columns: Of a conditional run: what is known of the strings, {"logP": [2.5, ..]}, NaN or "" where missing.
+                Of the other conditions the encoder is told those that a score can compute.
+            strict: A string that has no code is an error; else its row is NaN.
+
+        Raises:
+            UsageError: If the run has no codes, or a string is too long.
+            InvalidSequence: If a string cannot be read.
+        """
+        refused = None if strict else lambda place, error: None
+        told = {name: values if isinstance(values, np.ndarray) else _column(values) for name, values in columns.items()}
+        return codes.encode(Trained.load(self.folder, device=device), strings, columns=told, refused=refused)[0]
+
+    def decode(
+        self,
+        z: np.ndarray,
+        *,
+        greedy: bool = True,
+        n_each: int = 1,
+        seed: int = 0,
+        given: Given = MappingProxyType({}),
+        device: str = "auto",
+    ) -> list[list[str]]:
+        """`n_each` strings of each code, as they are written; none of a code that is NaN."""
+        trained = Trained.load(self.folder, device=device)
+        return codes.decode(trained, z, greedy=greedy, n_each=n_each, seed=seed, given=given)
+
+    def interpolate(
+        self, a: str, b: str, n: int = 9, *, given: Given = MappingProxyType({}), device: str = "auto"
+    ) -> list[str]:
+        """n strings from a's code to b's, on the great circle between them."""
+        return codes.interpolate(Trained.load(self.folder, device=device), a, b, n, given)
 
     def evaluate(
         self,
@@ -110,6 +171,7 @@ def train(
     *,
     corpus: str | Path | None = None,
     column: str | None = None,
+    conditions: Sequence[str] = (),
     overrides: Sequence[str] = (),
     init: str | Path | None = None,
     out: str | Path | None = None,
@@ -125,6 +187,7 @@ def train(
     Args:
         config: Name of a bundled configuration, or a TOML file.
         corpus: A corpus or a file in place of the configuration's.
+        conditions: Columns, or scores, that can be asked of samples later: `method.condition`.
         overrides: `TABLE.KEY=VALUE`, as after `--set`.
         init: A run that lends its weights and vocabulary.
         out: Folder of the run; by default `runs/<config>-<time>`.
@@ -146,6 +209,9 @@ def train(
     ):
         if value is not None:
             tables.setdefault(table, {})[key] = value
+    if conditions:
+        _check_takes_conditions(tables)
+        tables.setdefault("method", {})["condition"] = list(conditions)
     resolved = resolve(tables)
     folder = RunFolder.created(Path(out) if out else run_folder.new_path(Path(config).stem))
     with folder.locked():
@@ -218,6 +284,23 @@ def explain(
     if out is not None:
         write_page(told, Path(out))
     return told
+
+
+def _check_takes_conditions(tables: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        UsageError: If the method takes none.
+    """
+    able = [name for name, kind in METHODS.items() if "condition" in inspect.signature(kind).parameters]
+    name = tables.get("method", {}).get("name", "teacher_forcing")
+    if name in METHODS and name not in able:
+        raise UsageError(f"the method {name} takes no conditions; those that do: {', '.join(able)}")
+
+
+def _column(values: Sequence[Any]) -> np.ndarray:
+    """Numbers as float64, anything else as labels."""
+    column = np.array([math.nan if value is None else value for value in values])
+    return column.astype(np.float64) if column.dtype.kind in "fiub" else np.array(list(values), dtype=object)
 
 
 def _absolute(corpus: str | Path | None) -> str | None:

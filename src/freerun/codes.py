@@ -80,7 +80,8 @@ def decode(
         z: A code that is all NaN, that of a string which could not be read, has no strings.
         greedy: The most probable allowed token at each step: the string is a function of the code alone. Else strings
             are drawn from p(y|z), the j-th of code i with the numbers of sample i * n_each + j of this seed.
-        given: Conditions that are asked for, of a conditional run; the others are free.
+        given: Conditions that are asked for, of a conditional run; the others are free. (A method that writes at some
+            class always writes all codes at the class of its sample 0, where none is given.)
         first: Number of the first code, where these are a part of many.
 
     Raises:
@@ -90,7 +91,7 @@ def decode(
     width = latent_method(trained).d_latent
     if z.ndim != 2 or z.shape[1] != width:
         raise UsageError(f"codes of shape {z.shape} do not fit: this run has codes of width {width}, one a row")
-    missing = np.isnan(z).all(1)
+    missing = np.asarray(np.isnan(z).all(1))
     with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is refused
         z = np.where(missing[:, None], 0, z).astype(np.float32)
     if (odd := np.flatnonzero(~np.isfinite(z).all(1))).size:
@@ -99,8 +100,11 @@ def decode(
             "numbers; mend it, or make all of it NaN to skip it"
         )
     device, n = trained.state.world.device, 1 if greedy else n_each
-    condition = trained.state.world.conditions.asked(given, len(z), device)
-    context = conditioned(torch.from_numpy(z).to(device), condition)
+    context = trained.config.method.context(
+        trained.state, torch.zeros(len(z), dtype=torch.long, device=device), given, 0
+    )
+    assert context is not None
+    context = conditioned(torch.from_numpy(z).to(device), context[:, width:])
     strings = _decoded(trained, context, n, Decoding(greedy=greedy), seed, first * n)
     found = [strings[i * n : (i + 1) * n] * (n_each // n) for i in range(len(z))]
     for place in np.flatnonzero(missing).tolist():
@@ -108,6 +112,7 @@ def decode(
     return found
 
 
+@torch.no_grad()
 def interpolate(trained: Trained, a: str, b: str, n: int, given: Given = MappingProxyType({})) -> list[str]:
     """The strings of `n` codes from the mean of a's posterior to that of b's, both included, decoded greedily.
 
@@ -125,9 +130,13 @@ def interpolate(trained: Trained, a: str, b: str, n: int, given: Given = Mapping
     if n < 2:
         raise UsageError(f"an interpolation has both its ends: n = {n} must be at least 2")
     means, _ = encode(trained, [a, b])
-    conditions, device = trained.state.world.conditions, trained.state.world.device
-    asked = {name: torch.full((2,), value, device=device) for name, value in conditions.read(given).items()}
-    ends = conditions.encoded({**known_columns(trained, [a, b]), **asked}, 2, device)
+    device, tokens = trained.state.world.device, tokens_of(trained, [a, b])
+    asked = {
+        name: torch.full((2,), value, device=device)
+        for name, value in trained.state.world.conditions.read(given).items()
+    }
+    batch = Batch(tokens.to(device), torch.arange(2), {**known_columns(trained, [a, b]), **asked})
+    ends = latent_method(trained).told(trained.state, batch)
     z = torch.from_numpy(great_circle(means[0], means[1], n)).to(device)
     t = torch.linspace(0, 1, n, device=device)[:, None]
     return _decoded(trained, conditioned(z, torch.lerp(ends[:1], ends[1:], t)), 1, Decoding(greedy=True), 0)

@@ -6,6 +6,7 @@ entries are 0; so a network learns from strings of which little is known, and ma
 
 import dataclasses
 import difflib
+import functools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -64,7 +65,7 @@ class Number:
         if self.low <= self.read(value) <= self.high:
             return ""
         return (
-            f"{self.name} = {value} lies outside what was trained on, {self.low:.4g} to {self.high:.4g} "
+            f"{self.name} = {self.read(value):g} lies outside what was trained on, {self.low:.4g} to {self.high:.4g} "
             f"(5 to 95 percent: {self.quantiles[0]:.4g} to {self.quantiles[2]:.4g}): the generator extrapolates"
         )
 
@@ -91,12 +92,22 @@ class Label:
         Raises:
             UsageError: If there is no such class; the nearest is named.
         """
-        text = value if isinstance(value, str) else _class(float(value))
-        for written in (text, _as_number(text)):
-            if written in self.classes:
-                return float(self.classes.index(written))
+        place = self.place(value)
+        if not math.isnan(place):
+            return place
+        text = str(value)
         shown = ", ".join(self.classes[:20]) + (" ..." if len(self.classes) > 20 else "")
         raise UsageError(f"{self.name} has no class {excerpt(text)}{_nearest(text, self.classes)}; there are {shown}")
+
+    def place(self, value: object) -> float:
+        """The number of the class that a cell of a table names, 1.0 being 1; NaN where it is missing or not known."""
+        text = _class(value)
+        place = self._places.get(text)
+        return self._places.get(_as_number(text), math.nan) if place is None else place
+
+    @functools.cached_property
+    def _places(self) -> dict[str, float]:
+        return {name: float(place) for place, name in enumerate(self.classes)}
 
     def remark(self, value: float | str) -> str:
         return ""
@@ -144,6 +155,13 @@ class Conditions:
             raise UsageError(f"{name} holds numbers; a label has a word for each class")
         return part
 
+    def unknown(self, name: str, values: np.ndarray) -> list[str]:
+        """Classes in a column of labels that the training strings did not have, in the order in which they come."""
+        part = self.part(name)
+        if isinstance(part, Number):
+            return []
+        return [text for text in dict.fromkeys(map(_class, values.tolist())) if text and math.isnan(part.place(text))]
+
     def numbers(self, columns: Mapping[str, np.ndarray]) -> dict[str, Float[np.ndarray, " rows"]]:
         """Columns of a corpus as float32: numbers as they are, labels as the number of their class, NaN where missing,
         no number, or of a class that is not known. Columns that are no conditions are left out."""
@@ -153,8 +171,7 @@ class Conditions:
                 continue
             values = columns[part.name]
             if isinstance(part, Label):
-                places = {name: float(place) for place, name in enumerate(part.classes)}
-                values = np.array([places.get(_class(value), math.nan) for value in values.tolist()])
+                values = np.array([part.place(value) for value in values.tolist()])
             elif values.dtype == object:
                 values = np.array([number(value) for value in values.tolist()], dtype=np.float64)  # None is NaN
             found[part.name] = np.where(np.isfinite(values), values, math.nan).astype(np.float32)
@@ -189,6 +206,18 @@ class Conditions:
             if part.name in values:
                 raise UsageError(f"{part.name} is asked for twice, the second time as {excerpt(name)}; once is enough")
             values[part.name] = part.read(value)
+        return values
+
+    def told(self, given: Given) -> dict[str, float | str]:
+        """What is asked for in the words of the run: numbers as numbers, labels as they are written here.
+
+        Raises:
+            UsageError: As `asked` does.
+        """
+        values: dict[str, float | str] = {}
+        for name, value in self.read(given).items():
+            part = self.part(name)
+            values[name] = part.classes[int(value)] if isinstance(part, Label) else value
         return values
 
     def remarks(self, given: Given) -> list[str]:
@@ -249,8 +278,8 @@ def _label(name: str, values: np.ndarray) -> Label:
     if not len(names):
         raise UsageError(f"the condition {name!r} has no value in any training string; leave it out")
     if len(names) == 1:
-        raise UsageError(f"the condition {name!r} is {names[0]!r} in every training string; leave it out")
-    if len(names) > MOST_CLASSES or 2 * len(names) > counts.sum() > 20:
+        raise UsageError(f"the condition {name!r} is {str(names[0])!r} in every training string; leave it out")
+    if len(names) > MOST_CLASSES or 3 * len(names) > 2 * counts.sum() > 40:
         raise UsageError(
             f"the condition {name!r} has {len(names):,} different values in {counts.sum():,} strings, like "
             f"{excerpt(str(names[0]))}: that is text, not a class; leave it out"

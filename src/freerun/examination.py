@@ -1,4 +1,4 @@
-"""The whole examination of a run for its report: samples, measures, temperatures, exposure, properties."""
+"""The whole examination of a run for its report: samples, measures, temperatures, exposure, codes, conditions."""
 
 import contextlib
 import dataclasses
@@ -21,13 +21,16 @@ from freerun.corpora.store import EncodedSplit
 from freerun.errors import UnknownToken
 from freerun.evaluation import SUITES, Against, Progress, now
 from freerun.files import cache_folder, write_json
+from freerun.held_out import read_held_out, readable
 from freerun.methods.base import AbstractLatentMethod
 from freerun.metrics.exposure import Exposure, Quality
 from freerun.metrics.molecules import Molecules
 from freerun.metrics.parallel import molecules
 from freerun.noise import mix
+from freerun.obedience import obedience
 from freerun.outputs import write_samples
-from freerun.prepare import reopen
+from freerun.posterior import N_CODES, posterior
+from freerun.prepare import Prepared, reopen
 from freerun.run_folder import RunFolder
 from freerun.samples import Sample, Wanted, draw
 from freerun.sampling.decoding import Decoding
@@ -42,6 +45,7 @@ N_EXPOSED = 1000
 N_DRAWN_VALUES = 2000
 N_GRAM = 4
 N_WALKED = 5
+N_ASKED = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Examination:
     progress: Progress | None = None
 
     def run(self) -> dict[str, Any]:
-        """Samples, measures, temperatures, exposure, properties; returns the measures."""
+        """Samples, measures, temperatures, exposure, properties, codes, conditions; returns the measures."""
         self.notify(f"drawing {self.n:,} samples")
         samples = self._samples()
         write_samples([samples], str(self.folder.path / "samples.csv"))
@@ -78,6 +82,12 @@ class Examination:
         if isinstance(self.trained.config.method, AbstractLatentMethod):
             self.notify("walks through the space of codes")
             write_json(self.folder.path / "walks.json", walks(self.trained, self._held_out(), self.seed))
+            self.notify("what the codes know")
+            write_json(self.folder.path / "posterior.json", self._posterior())
+        if self.trained.state.world.conditions.parts:
+            self.notify("what is obtained of what is asked for")
+            asked = obedience(self.trained, min(self.n, N_ASKED), self.seed, self.progress)
+            write_json(self.folder.path / "conditions.json", asked)
         return measures
 
     @functools.cached_property
@@ -85,13 +95,21 @@ class Examination:
         return Trained.load(self.folder, device=self.device)
 
     @functools.cached_property
+    def prepared(self) -> Prepared:
+        return reopen(self.folder, lambda _: None)
+
+    @functools.cached_property
     def splits(self) -> tuple[EncodedSplit, EncodedSplit]:
         """The run's training split, and the sequences held out of it (or, without any, the training split again)."""
-        prepared = reopen(self.folder, lambda _: None)
-        held_out = [split for split in ("valid", "test") if split in prepared.corpus.splits]
-        if not held_out or prepared.valid is None:
-            return prepared.train, prepared.train
-        return prepared.train, encode_split(prepared.corpus, "+".join(held_out), self.trained.representation)
+        if self._held_out_name == "train":
+            return self.prepared.train, self.prepared.train
+        representation = self.trained.representation
+        return self.prepared.train, encode_split(self.prepared.corpus, self._held_out_name, representation)
+
+    @property
+    def _held_out_name(self) -> str:
+        names = [split for split in ("valid", "test") if split in self.prepared.corpus.splits]
+        return "+".join(names) if names and self.prepared.valid is not None else "train"
 
     @functools.cached_property
     def yardstick(self) -> Against:
@@ -175,6 +193,13 @@ class Examination:
         order = np.random.default_rng(mix(self.seed, 8)).permutation(len(held_out)).tolist()
         rows = [ids for ids in _readable(self.trained, held_out, order, 4 * N_WALKED) if len(ids) < self.trained.budget]
         return [self.trained.representation.decode(ids) for ids in rows[:N_WALKED]]
+
+    def _posterior(self) -> dict[str, Any]:
+        _, encoded = self.splits
+        order = np.random.default_rng(mix(self.seed, 9)).permutation(len(encoded)).tolist()
+        rows = readable(self.trained, encoded, min(N_CODES, 10 * self.n), order)
+        held = read_held_out(self.trained, self.prepared.corpus, self._held_out_name, encoded, rows)
+        return posterior(self.trained, held, self.n, self.seed, self.notify)
 
     def _exposure(self) -> dict[str, Any]:
         train, held_out = self.splits

@@ -65,8 +65,8 @@ class Sample:
     Args:
         string: The canonical SMILES of a valid molecule; any other string as it was written.
         raw: As it was written.
-        log_prob: Of the raw string under the model at temperature 1, in nats; where a latent code leads the generator,
-            given the code from which the string was drawn.
+        log_prob: Of the raw string under the model at temperature 1, in nats; given the code from which it was drawn
+            and the conditions that were asked for, where there are such.
         n_tokens: `<eos>` included.
     """
 
@@ -226,9 +226,7 @@ def _has_codes(trained: Trained, wanted: Wanted) -> bool:
     return not torch.equal(first, second)
 
 
-def _led(
-    trained: Trained, wanted: Wanted
-) -> tuple[Int[Tensor, " prefix"] | None, Float[Tensor, "1 context"] | None]:
+def _led(trained: Trained, wanted: Wanted) -> tuple[Int[Tensor, " prefix"] | None, Float[Tensor, "1 context"] | None]:
     """The prefix and the conditions that all samples have in common."""
     zero = torch.zeros(1, dtype=torch.long, device=trained.state.world.device)
     context = _context(trained, wanted, zero) if trained.generator.d_context else None

@@ -138,6 +138,9 @@ def grown(weights: Mapping[str, torch.Tensor], state: State) -> dict[str, torch.
         if name not in weights:
             continue
         old, value = weights[name], fresh.clone()
+        if old.shape == fresh.shape:
+            result[name] = old
+            continue
         if old.dim() != fresh.dim() or old.shape[1:] != fresh.shape[1:] or len(old) > len(fresh):
             raise UsageError(
                 f"{name} is {tuple(old.shape)} in the run to start from and {tuple(fresh.shape)} here; "

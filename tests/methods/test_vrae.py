@@ -150,3 +150,32 @@ def test_codes_of_a_posterior_that_is_kept_alive_decode_to_their_strings():
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         VRAE(**settings)
+
+
+def test_in_the_aggressive_part_the_encoder_alone_learns_but_for_every_third_step():
+    method = VRAE(n_steps=12, d_latent=2, aggressive=0.5, n_encoder=2)
+    state = begun(method)
+    changed = []
+    for step in range(12):
+        before = {name: weight.clone() for name, weight in state.networks.named_parameters()}
+        method.step(state, BATCH, rng(step))
+        moved = {
+            name.split(".")[0] for name, w in state.networks.named_parameters() if not torch.equal(w, before[name])
+        }
+        changed.append("generator" in moved)
+        assert "encoder" in moved
+    assert changed == [False, False, True, False, False, True] + [True] * 6
+
+
+def test_normalised_means_hold_the_divergence_up():
+    method = VRAE(n_steps=60, d_latent=4, mean_scale=0.9, rising=0.0, descent=Descent(lr=0.02))
+    state = begun(method)
+    kl = [float(method.step(state, BATCH, rng(step))["kl_per_sequence"]) for step in range(60)]
+    assert min(kl) > 4 * 0.9**2 / 2 * 0.99  # the variance of each axis is that of a batch, less epsilon of its norm
+
+
+def test_the_information_of_a_batch_is_at_most_the_logarithm_of_its_size():
+    method = VRAE(n_steps=150, d_latent=4, free_bits=4.0, free_bits_of="total", descent=Descent(lr=0.02))
+    state = begun(method)
+    logs = [method.step(state, BATCH, rng(step)) for step in range(150)]
+    assert 0.9 * torch.tensor(4.0).log() < logs[-1]["mutual_information"] < torch.tensor(4.0).log() + 1e-6

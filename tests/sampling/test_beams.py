@@ -90,3 +90,28 @@ def test_conditioning_moves_the_maximum_and_keeps_the_order():
     torch.testing.assert_close(moved[:, :3], naive)
     assert moved[0, 2].item() == pytest.approx(-4.0)
     assert moved[0, 3] == -torch.inf
+
+
+def test_a_context_leads_the_search():
+    """With each code the beam that holds all strings is in the order of their probabilities under that code."""
+    torch.manual_seed(0)
+    generator = Generator(6, d_embedding=4, d_hidden=16, d_context=2).double().eval()
+    with torch.no_grad():
+        generator.output.weight.mul_(8)
+    words = [(*w, EOS) for n in range(4) for w in itertools.product((4, 5), repeat=n)]
+    rows = torch.tensor([[*w, *[PAD] * (4 - len(w))] for w in words])
+    best = set()
+    for context in torch.tensor([[[-3.0, 0.0]], [[0.0, 3.0]], [[3.0, -3.0]]]).double():
+        beams = BeamSearch(generator, Anything(6), 4)(100, context=context)
+        expected = log_prob(generator, rows, Anything(6), context.expand(len(rows), -1), budget=4).sum(1)
+        order = expected.argsort(descending=True)
+        assert rows_of(beams) == [tuple(row) for row in rows[order].tolist()]
+        torch.testing.assert_close(beams.log_prob, expected[order])
+        best.add(rows_of(beams)[0])
+    assert len(best) > 1
+
+
+def test_a_context_that_is_missing_is_refused():
+    led = Generator(6, d_embedding=4, d_hidden=8, d_context=2)
+    with pytest.raises(ValueError, match="context of width 2"):
+        BeamSearch(led, Anything(6), 4)(2)

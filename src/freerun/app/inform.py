@@ -101,7 +101,7 @@ def runs() -> None:
     rows = [["run", "status", "corpus", "step", "NLL (or its bound) a token, held out"]]
     for run in existing():
         facts, records = run.read_facts(), run.records()
-        names = ("valid_nll_per_token", "valid_neg_elbo_per_token")
+        names = ("valid_nll_per_token", "valid_neg_elbo_per_token", "valid_neg_elbo_hard_per_token")
         nll = [record[name] for record in records for name in names if name in record]
         step = str(records[-1]["step"]) if records else "0"
         corpus = Path(facts["corpus"]["name"]).name

@@ -26,6 +26,10 @@ def train(
     config: Annotated[str, typer.Argument(help="A bundled config (`freerun configs`), or a TOML file.")] = "quickstart",
     corpus: Annotated[str | None, typer.Option(help=CORPUS)] = None,
     column: Annotated[str | None, typer.Option(help="Of a table: the column of the strings.")] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option("--condition", metavar="NAME", help="A column, or a score, that can be asked of samples later."),
+    ] = None,
     override: Override = None,
     init: Annotated[str | None, typer.Option(metavar="RUN", help="Lends its weights and vocabulary.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="Default: runs/CONFIG-TIME.")] = None,
@@ -42,6 +46,7 @@ def train(
             config,
             corpus=corpus,
             column=column,
+            conditions=condition or (),
             overrides=override or (),
             init=init,
             out=out,

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps: auto is the best that this machine has.")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, its name under runs/, or `last`.")]
+Last = Annotated[bool, typer.Option("--last", help="The last weights instead of the best.")]
+GivenOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--given", metavar="CONDITION=VALUE", help="Of a conditional run: what is asked for; may be repeated."
+    ),
+]
 
 
 def sample(
@@ -33,7 +40,12 @@ def sample(
     novel: Annotated[bool, typer.Option("--novel", help="None of the training set.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Strings as they were written, not canonical.")] = False,
     valid_only: Annotated[bool, typer.Option("--valid-only", help="No invalid strings.")] = False,
-    last: Annotated[bool, typer.Option("--last", help="The last weights instead of the best.")] = False,
+    given: GivenOption = None,
+    score: Annotated[
+        list[str] | None,
+        typer.Option("--score", metavar="NAME", help="One of `freerun scores`, a column each; may be repeated."),
+    ] = None,
+    last: Last = False,
     batch: Annotated[int, typer.Option(help="Sequences written at once.")] = 512,
     device: Device = "auto",
 ) -> None:
@@ -43,9 +55,11 @@ def sample(
     from freerun.known import training_strings
     from freerun.run_folder import RunFolder
     from freerun.sampling.decoding import Decoding
+    from freerun.scores import find_score
     from freerun.trained import Trained
 
-    outputs.check_suffix(out)
+    scores = [find_score(name).name for name in dict.fromkeys(score or ())]
+    outputs.check_suffix(out, scores)
     with Screen() as screen:
         trained = Trained.load(RunFolder.found(run), device=device, last=last)
         try:
@@ -64,9 +78,11 @@ def sample(
             raw=raw,
             valid_only=valid_only,
             is_known=training_strings(trained) if novel else None,
+            given=trained.state.world.conditions.told(asked(given)),
             batch_size=batch,
         )
-        counts = outputs.write_samples(_counted(samples.draw(trained, wanted, screen.say), n, screen), out, raw=raw)
+        pieces = _counted(samples.draw(trained, wanted, screen.say), n, screen)
+        counts = outputs.write_samples(pieces, out, raw=raw, given=wanted.given, scores=scores)
         if out != "-":
             share = f", {counts['valid']:,} of {counts['drawn']:,} valid" if trained.representation.is_chemical else ""
             screen.say(f"{counts['written']:,} strings into {out}{share}")
@@ -111,6 +127,23 @@ def report(
 
     folders = [RunFolder.found(run).path for run in runs]
     print(write_report(folders, out or folders[0] / "report.html"))
+
+
+def asked(given: list[str] | None) -> dict[str, str]:
+    """`logP=2.5`, as often as it is given: all before the first = is the name.
+
+    Raises:
+        UsageError: If there is no =, or a name comes twice.
+    """
+    values: dict[str, str] = {}
+    for text in given or ():
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name or not value:
+            raise UsageError(f"--given {text!r} must be CONDITION=VALUE, for example --given logP=2.5")
+        if name in values:
+            raise UsageError(f"--given {name} is asked for twice, {values[name]!r} and {value!r}; once is enough")
+        values[name] = value
+    return values
 
 
 def _counted(pieces: "Iterable[list[Sample]]", n: int, screen: "Screen") -> "Iterator[list[Sample]]":

@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from freerun.codes import encode
+from freerun.codes import encode, known_columns, tokens_of
 from freerun.config import apply_override, built_by_name, nearest
 from freerun.constraints.productions import FIRST
+from freerun.corpora.batches import Batch
 from freerun.errors import UsageError
 from freerun.explanation.derivation import Derivation
 from freerun.explanation.molecule import Molecule, molecule_of, why_no_smiles
@@ -19,6 +20,7 @@ from freerun.explanation.steps import Step, steps_of
 from freerun.grammars.earley import Parser
 from freerun.grammars.reading import SHIPPED, grammar_of
 from freerun.methods.base import AbstractLatentMethod
+from freerun.methods.variational import conditioned
 from freerun.representations import REPRESENTATIONS, guess_representation
 from freerun.representations.base import AbstractRepresentation
 from freerun.representations.grammar import GrammarRules
@@ -108,10 +110,12 @@ def _context(trained: Trained, text: str) -> tuple[Float[Tensor, "1 context"] | 
     device = next(trained.generator.parameters()).device
     if isinstance(trained.config.method, AbstractLatentMethod):
         mean, _ = encode(trained, [text])
+        batch = Batch(tokens_of(trained, [text]).to(device), torch.arange(1), known_columns(trained, [text]))
+        condition = trained.config.method.told(trained.state, batch)
         remark = f"The model reads a code of the string, too: the mean of q(z|x), {mean.shape[1]} numbers."
-        return torch.from_numpy(mean).to(device), (remark,)
+        return conditioned(torch.from_numpy(mean).to(device), condition), (remark,)
     context = trained.config.method.context(trained.state, torch.zeros(1, dtype=torch.long, device=device), {}, 0)
-    remark = "The model is led by a context, too: that of sample 0 of seed 0."
+    remark = "The model is led by a context, too: that of sample 0 of seed 0, of which nothing is asked."
     return context, () if context is None else (remark,)
 
 

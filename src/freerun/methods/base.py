@@ -202,6 +202,10 @@ class AbstractLatentMethod(AbstractMethod):
     @abc.abstractmethod
     def encode(self, state: State, batch: Batch) -> Latent: ...
 
+    def told(self, state: State, batch: Batch) -> Float[Tensor, "batch condition"]:
+        """What the generator is told beside the code of each string, for it to be written again."""
+        return state.world.condition(batch)
+
     @abc.abstractmethod
     def for_tuning(self, n_steps: int) -> Self:
         """The same method for `n_steps` more steps with weights that are trained: nothing warms up or is annealed."""

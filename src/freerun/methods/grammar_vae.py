@@ -38,7 +38,7 @@ from freerun.constraints.base import SPECIALS
 from freerun.corpora.batches import Batch
 from freerun.methods.base import AbstractLatentMethod, Latent, Logs, Phase, State, World, descend
 from freerun.methods.descent import Descent, Optimiser
-from freerun.methods.variational import active_units, bound_measures, conditioned, drawn, kl_per_axis
+from freerun.methods.variational import active_units, bound_measures, conditioned, drawn, information, kl_per_axis
 from freerun.models.convolutional import ConvolutionalEncoder, SheetDecoder
 from freerun.noise import normal
 from freerun.sampling.likelihood import masked_log_softmax, n_tokens, token_log_prob
@@ -112,6 +112,7 @@ class GrammarVAE(AbstractLatentMethod):
             "loss": loss.detach(),
             "reconstruction_nll_per_token": (nll.sum() / n_tokens(batch.tokens).sum()).detach(),
             "kl_per_sequence": kl_per_axis(latent).sum(1).mean().detach(),
+            "mutual_information": information(latent),
             "active_units": active_units(latent),
             **descend(loss, state.optimisers["vae"]),
         }

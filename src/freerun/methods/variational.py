@@ -15,6 +15,7 @@ from torch import Tensor
 from freerun.conditions import Conditions
 from freerun.constraints.base import UNK
 from freerun.methods.base import Latent
+from freerun.metrics.posterior import mutual_information
 
 ACTIVE = 0.01  # variance of the posterior mean above which an axis says something
 
@@ -74,6 +75,11 @@ def active_units(latent: Latent) -> Float[Tensor, ""]:
     return (latent.mean.var(0, correction=0) > ACTIVE).sum().float()
 
 
+def information(latent: Latent) -> Float[Tensor, ""]:
+    """I(x; z) of a batch in nats (`metrics/posterior.py`), its own strings standing for all: at most ln(batch)."""
+    return torch.tensor(mutual_information(latent.mean.detach().float(), latent.log_var.detach().float(), 0))
+
+
 def bound_measures(
     objective: Float[Tensor, ""], nll: Float[Tensor, " batch"], latent: Latent, n_tokens: Int[Tensor, " batch"]
 ) -> dict[str, tuple[Tensor, Tensor]]:
@@ -94,5 +100,6 @@ def bound_measures(
         "neg_elbo_per_token": (nll.sum() + kl, count),
         "reconstruction_nll_per_token": (nll.sum(), count),
         "kl_per_sequence": (kl, n),
+        "mutual_information": (information(latent) * n, n),
         "active_units": (active_units(latent) * n, n),
     }

@@ -32,6 +32,7 @@ from freerun.methods.variational import (
     drawn,
     dropped,
     hidden,
+    information,
     kl_per_axis,
 )
 from freerun.models.encoder import RecurrentEncoder
@@ -122,6 +123,7 @@ class VRAE(AbstractLatentMethod):
             "loss": loss.detach(),
             "reconstruction_nll_per_token": (nll.sum() / n_tokens(batch.tokens).sum()).detach(),
             "kl_per_sequence": kl.sum(1).mean().detach(),
+            "mutual_information": information(latent),
             "active_units": active_units(latent),
             "beta": torch.tensor(beta),
             **descend(loss, optimiser),

@@ -1,11 +1,14 @@
 """The recurrent encoder: q(z | y) = N(mean, exp(log_var)), read off the state at each sequence's own end."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from freerun.constraints.base import PAD
 from freerun.models.recurrent import Recurrent
+
+EPSILON = 1e-10  # of the norm: where it matters, the divergence pulls the means below it and the norm holds no more
 
 
 class Reader(nn.Module):
@@ -79,19 +82,22 @@ class RecurrentEncoder(nn.Module):
         super().__init__()
         self.reader, self.mean_scale = reader, mean_scale
         self.mean, self.log_var = nn.Linear(reader.width, d_latent), nn.Linear(reader.width, d_latent)
-        self.norm = nn.BatchNorm1d(d_latent, affine=False) if mean_scale else None
+        self.norm = nn.BatchNorm1d(d_latent, eps=EPSILON, affine=False) if mean_scale else None
 
     def forward(
         self, tokens: Int[Tensor, "batch time"], context: Float[Tensor, "batch context"] | None = None
     ) -> tuple[Float[Tensor, "batch latent"], Float[Tensor, "batch latent"]]:
-        """Mean and log-variance of each code.
-
-        Raises:
-            ValueError: If the means are normalised and the batch, in training, is a single row.
-        """
+        """Mean and log-variance of each code."""
         hidden = self.reader(tokens, context)
         mean = self.mean(hidden)
-        return mean if self.norm is None else self.mean_scale * self.norm(mean), self.log_var(hidden)
+        return mean if self.norm is None else self.mean_scale * normalised(self.norm, mean), self.log_var(hidden)
+
+
+def normalised(norm: nn.BatchNorm1d, codes: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch latent"]:
+    """By the batch in training; a row alone has no variance, and takes the running one."""
+    if len(codes) > 1:
+        return norm(codes)
+    return F.batch_norm(codes, norm.running_mean, norm.running_var, eps=norm.eps)
 
 
 def _end(

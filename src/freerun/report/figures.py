@@ -55,7 +55,11 @@ def learning_panels(runs: Sequence[Run]) -> list[Panel]:
     panels = [_nll_panel(runs, n_points)] if any(run.log for run in runs) else []
     shown = (
         ("valid_kl_per_sequence", "KL of the codes from their prior, nats a string, held out"),
+        ("valid_mutual_information", "What codes say of their strings, nats, at most ln(batch), held out"),
         ("valid_active_units", "Axes of the code that say something, held out"),
+        ("valid_prior_gap", "Divergence of the codes from their prior, by the critic, nats a string, held out"),
+        ("valid_critic_accuracy", "Codes and draws of the prior that the critic tells right, held out"),
+        ("valid_accuracy", "Classes told right, held out"),
         ("grad_norm", "Gradient norm, before clipping"),
         ("lr", "Learning rate"),
     )
@@ -67,7 +71,7 @@ def learning_panels(runs: Sequence[Run]) -> list[Panel]:
         def plot(axes: Axes, curves: Sequence[Curve] = curves) -> None:
             for i, (x, y) in enumerate(curves):
                 axes.plot(*thinned(x, y, n_points), color=COLOURS[colour_of(i)], linewidth=1.2)
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
 
         panels.append(Panel(title, draw(plot, "step"), f"{title} over training steps.", keys=run_keys(runs)))
     return panels
@@ -96,7 +100,7 @@ def _nll_panel(runs: Sequence[Run], n_points: int) -> Panel:
     keys = [Key("validation", colour)]
     if any(len(y) for _, y in trains):
         keys.append(Key("training", colour, "thin"))
-    if any(column(run.log, "step", "valid_neg_elbo_per_token")[0].size for run in runs):
+    if any(not column(run.log, "step", "valid_nll_per_token")[0].size for run in runs):
         caption += " Of latent models: the negative ELBO, which the NLL does not exceed."
     if any(len(y) for _, y in firsts):
         keys.append(Key("validation on the corpus of the run it started from", colour, "dash"))
@@ -108,7 +112,9 @@ def _nll_panel(runs: Sequence[Run], n_points: int) -> Panel:
 def _held_out(run: Run) -> Curve:
     """The NLL a token; of latent models, which know none, its bound."""
     exact = column(run.log, "step", "valid_nll_per_token")
-    return exact if len(exact[0]) else column(run.log, "step", "valid_neg_elbo_per_token")
+    bound = column(run.log, "step", "valid_neg_elbo_per_token")
+    hard = column(run.log, "step", "valid_neg_elbo_hard_per_token")
+    return exact if len(exact[0]) else bound if len(bound[0]) else hard
 
 
 def temperature_panels(runs: Sequence[Run]) -> list[Panel]:

@@ -27,7 +27,12 @@ MADE_BY = {
     "properties.json": "freerun evaluate RUN",
 }
 # Not every run has these: one that is not there is not missed.
-OPTIONAL = {"walks.json": "freerun evaluate RUN", "tradeoff.json": "freerun evaluate RUN"}
+OPTIONAL = {
+    "walks.json": "freerun evaluate RUN",
+    "tradeoff.json": "freerun evaluate RUN",
+    "conditions.json": "freerun evaluate RUN",
+    "posterior.json": "freerun evaluate RUN",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Run:
     properties: dict[str, Any]
     walks: dict[str, Any]
     tradeoff: list[dict[str, Any]]
+    conditions: dict[str, Any]
+    posterior: dict[str, Any]
     missing: dict[str, str]
 
 
@@ -84,8 +91,8 @@ def read_run(path: Path) -> Run:
     config = read("config.toml", _toml, {})
     exposure = read("exposure.json", _object, {})
     method = config.get("method")
-    if isinstance(method, dict) and "d_latent" in method:
-        missing.pop("exposure.json", None)  # not measured: its samples follow other codes than the strings held out
+    if isinstance(method, dict) and ({"d_latent", "n_variables"} & set(method) or method.get("condition")):
+        missing.pop("exposure.json", None)  # not measured: its samples are led by more than the strings held out are
     return Run(
         path=path,
         name=path.resolve().name,
@@ -100,6 +107,8 @@ def read_run(path: Path) -> Run:
         properties=read("properties.json", _object, {}),
         walks=read("walks.json", _object, {}),
         tradeoff=read("tradeoff.json", _objects, []),
+        conditions=read("conditions.json", _object, {}),
+        posterior=read("posterior.json", _object, {}),
         missing=missing,
     )
 

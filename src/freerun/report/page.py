@@ -10,10 +10,13 @@ from markupsafe import Markup
 
 from freerun.errors import UsageError
 from freerun.files import write_text
+from freerun.report.code_map import codes_of
+from freerun.report.conditions import conditions_of
 from freerun.report.exposure import exposure_panels
 from freerun.report.facts import differing_settings, facts_table, settings
 from freerun.report.figures import colour_of, learning_panels, property_panels, temperature_panels
 from freerun.report.folder import Run, read_run
+from freerun.report.latent import codes_table
 from freerun.report.measures import measures_table
 from freerun.report.samples import is_chemical, n_drawings, samples_of, temperatures_of
 from freerun.report.summary import headline, tiles
@@ -81,7 +84,7 @@ def style(*sheets: Path) -> Markup:
 def _contents(runs: Sequence[Run]) -> dict[str, Any]:
     """All that the template shows but strings and their drawings."""
     return {
-        "css": style(TEMPLATES / "walks.css"),
+        "css": style(*(TEMPLATES / name for name in ("walks.css", "conditions.css", "latent.css"))),
         "title": runs[0].name if len(runs) == 1 else f"{len(runs)} runs, side by side",
         "runs": runs,
         "all_missing": {name for run in runs for name in run.missing},
@@ -97,6 +100,8 @@ def _contents(runs: Sequence[Run]) -> dict[str, Any]:
         "exposure": exposure_panels(runs),
         "temperature_curves": temperature_panels(runs),
         "tradeoff": tradeoff_panels(runs),
+        "conditions": [conditions_of(run) for run in runs],
+        "known": codes_table(runs),
         "chemical": [is_chemical(run) for run in runs],
     }
 
@@ -105,6 +110,7 @@ def _drawings(runs: Sequence[Run], n_drawn: int) -> dict[str, Any]:
     return {
         "samples": [samples_of(run, n_drawn) for run in runs],
         "temperatures": [temperatures_of(run, n_drawn // 4) for run in runs],
+        "codes": [codes_of(run, n_runs=len(runs), is_drawn=n_drawn >= 4) for run in runs],
         "walks": [walks_of(run, alone=len(runs) == 1, is_drawn=n_drawn >= 4) for run in runs],
     }
 

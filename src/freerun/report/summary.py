@@ -13,6 +13,8 @@ LARGE = ("Novelty", "IntDiv", "FCD/Test", "BLEU-4", "self-BLEU-4", "distinct-2")
 LIKELIHOODS = (
     ("valid_nll_per_token", "validation NLL", "nats a token, lowest"),
     ("valid_neg_elbo_per_token", "validation -ELBO", "nats a token, lowest"),
+    ("valid_neg_elbo_hard_per_token", "validation -ELBO", "nats a token, hard codes, lowest"),
+    ("valid_prior_gap", "codes from their prior", "nats a string by the critic, lowest in validation"),
     ("valid_bits_per_char", "bits a character", "in validation, lowest"),
 )
 N_TILES = 5

@@ -83,11 +83,20 @@ CONSTRAINED: dict[str, list[dict[str, Any]]] = {
     ],
     "grammar, smiles": [{"name": "representation"}],
 }
+PAID = {"n_mle": 3, "n_steps": 3}
+CRITICISED = PAID | {"n_pretrain": 2, "n_critic": 1, "critic": {"widths": [1, 2], "filters": [4, 4]}}
+OBJECTIVE = {"scores": ["length"], "shapes": {"length": {"shape": "clip", "worst": 20.0, "best": 0.0}}}
 SETTINGS = {
     "grammar_vae": {"filters": [2, 2], "widths": [2, 2], "d_dense": 8},  # strings are too short for the paper's
     "aae": {"critic": [8], "d_latent": 4},
     "categorical_vae": {"n_variables": 2, "n_classes": 3},
     "semi_supervised": {"label": "length", "d_latent": 4},
+    "reinforce": PAID,
+    "seqgan": CRITICISED,
+    "maligan": CRITICISED,
+    "organ": CRITICISED,
+    "reinvent": PAID,
+    "hill_climb": PAID,
 }
 COMBINATIONS = [
     pytest.param(method, form, table, id=f"{method}-{form}-{table['name']}")
@@ -132,6 +141,8 @@ def _toml(method: str, form: str, table: dict[str, Any]) -> str:
         f"representation = {{ name = {form.split(',')[0]!r} }}",
         f"constraint = {_value(table)}",
     ]
+    if METHODS[method].takes_objective:
+        lines.append(f"objective = {_value(OBJECTIVE)}")
     return "\n".join(lines)
 
 

@@ -13,12 +13,19 @@ from freerun.constraints.length import Anything
 from freerun.corpora.batches import Batch
 from freerun.errors import UsageError
 from freerun.methods import METHODS
-from freerun.methods.base import AbstractLatentMethod, AbstractMethod, Network, State, World
+from freerun.methods.base import AbstractLatentMethod, AbstractMethod, Network, State, World, unrolled
 from freerun.methods.descent import Descent
+from freerun.models.sequence_critic import CriticShape
+from freerun.noise import mix
+from freerun.objectives.objective import Objective
+from freerun.objectives.settings import ObjectiveSettings
 from freerun.sampling.free_run import FreeRun, OfIndex
 from freerun.sampling.likelihood import log_prob
 
 N_STEPS = 200
+MLE = Descent(lr=0.02)
+CRITIC = CriticShape(widths=(1, 2), filters=(4, 4))
+TAUGHT = {"n_mle": N_STEPS, "n_steps": 3, "batch_size": 8, "mle_descent": MLE, "descent": Descent(lr=1e-6)}
 SETTINGS = {
     "teacher_forcing": {"n_steps": N_STEPS, "descent": Descent(lr=0.02)},
     "vrae": {"n_steps": N_STEPS, "d_latent": 4, "bidirectional": True, "descent": Descent(lr=0.02)},
@@ -34,10 +41,20 @@ SETTINGS = {
     "aae": {"n_steps": N_STEPS, "d_latent": 4, "critic": (16,), "adversarial": 0.3, "descent": Descent(lr=0.02)},
     "categorical_vae": {"n_steps": N_STEPS, "n_variables": 2, "n_classes": 3, "descent": Descent(lr=0.02)},
     "semi_supervised": {"n_steps": N_STEPS, "label": "kind", "d_latent": 4, "descent": Descent(lr=0.02)},
+    "reinforce": TAUGHT | {"n_rollouts": 2, "n_prefixes": 2},
+    "seqgan": TAUGHT | {"critic": CRITIC, "n_pretrain": 2, "n_critic": 1, "n_rollouts": 2},
+    "maligan": TAUGHT | {"critic": CRITIC, "n_pretrain": 2, "n_critic": 1, "n_drawn": 8},
+    "organ": TAUGHT | {"critic": CRITIC, "n_pretrain": 2, "n_critic": 1, "n_rollouts": 2},
+    "reinvent": TAUGHT | {"sigma": 1.0},
+    "hill_climb": TAUGHT | {"n_kept": 8},
+}
+LIKELIHOODS = {name for name, kind in METHODS.items() if not issubclass(kind, AbstractLatentMethod)} - {
+    "categorical_vae",
+    "semi_supervised",
 }
 # What each evaluates that bounds the likelihood from below, or is it; the adversarial autoencoder has none.
 BOUNDS = {
-    "teacher_forcing": "nll_per_token",
+    **dict.fromkeys(LIKELIHOODS, "nll_per_token"),
     "vrae": "neg_elbo_per_token",
     "grammar_vae": "neg_elbo_per_token",
     "categorical_vae": "neg_elbo_hard_per_token",
@@ -84,17 +101,42 @@ def world(request) -> World:
 def begun(method: AbstractMethod, world: World) -> State:
     """In a world with the one column, for methods that ask for it."""
     torch.manual_seed(0)
-    return method.init(dataclasses.replace(world, conditions=KIND if method.columns else Conditions()))
+    told = dataclasses.replace(world, conditions=KIND if method.columns else Conditions(), held_out=ROWS)
+    if method.takes_objective:
+        told = dataclasses.replace(told, objective=objective(), read=written)
+    return method.init(told)
+
+
+def written(tokens: torch.Tensor) -> list[str]:
+    return ["".join("...<abc"[token] for token in row if token > EOS) for row in tokens.tolist()]
+
+
+def objective() -> Objective:
+    """Pays short strings."""
+    shape = {"shape": "clip", "worst": 4.0, "best": 0.0}
+    return ObjectiveSettings(("length",), shapes={"length": shape}).build(None, lambda string: (string, True))
 
 
 def trained(method: AbstractMethod, state: State, first: int, last: int, batch: Batch = BATCH) -> list[dict]:
-    """Steps `first` to `last - 1`, seeded as the training loop does."""
-    (phase,) = method.phases(3)
+    """Steps `first` to `last - 1` of the whole path, seeded as the training loop does."""
+    steps = [(phase, step) for phase in unrolled(method.phases(3)) for step in range(phase.n_steps)]
     logs = []
-    for step in range(first, last):
-        torch.manual_seed(step)
-        logs.append(phase.step(state, batch, torch.Generator().manual_seed(step)))
+    for number, (phase, step) in enumerate(steps[first:last], first):
+        torch.manual_seed(number)
+        if phase.before is not None and step == 0:
+            phase.before(state, torch.Generator().manual_seed(mix(number)))
+        logs.append(phase.step(state, batch, torch.Generator().manual_seed(number)))
     return logs
+
+
+def n_steps(method: AbstractMethod) -> int:
+    return sum(phase.n_steps for phase in unrolled(method.phases(3)))
+
+
+def ends(method: AbstractMethod) -> tuple[int, int]:
+    """Steps of which each phase has some: the last ones of maximum likelihood and all that follow, or the first six."""
+    phases = unrolled(method.phases(3))
+    return (0, 6) if len(phases) == 1 else (phases[0].n_steps - 2, n_steps(method))
 
 
 def contexts(method: AbstractMethod, state: State, seed: int = 0) -> OfIndex | None:
@@ -114,7 +156,7 @@ def contexts(method: AbstractMethod, state: State, seed: int = 0) -> OfIndex | N
 def learned(method: AbstractMethod, world: World) -> State:
     """At the end of its training; for tests that only read."""
     state = begun(method, world)
-    trained(method, state, 0, N_STEPS)
+    trained(method, state, 0, n_steps(method))
     return state
 
 
@@ -135,26 +177,27 @@ def marginal_log_prob(method: AbstractMethod, state: State, n: int = N_DRAWS) ->
 def test_the_same_seed_gives_the_same_weights(method, world):
     states = [begun(method, world), begun(method, world)]
     for state in states:
-        trained(method, state, 0, 3)
+        trained(method, state, *ends(method))
     for a, b in zip(states[0].networks.parameters(), states[1].networks.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_a_state_that_was_saved_and_loaded_goes_on_alike(method, world, tmp_path):
+    first, last = ends(method)
     whole = begun(method, world)
-    trained(method, whole, 0, 6)
+    trained(method, whole, first, last)
     half = begun(method, world)
-    trained(method, half, 0, 3)
+    trained(method, half, first, last - 3)
     torch.save(half.state_dict(), tmp_path / "state.pt")
     resumed = begun(method, world)
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    trained(method, resumed, 3, 6)
+    trained(method, resumed, last - 3, last)
     for a, b in zip(whole.networks.parameters(), resumed.networks.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_every_logged_number_is_finite_and_detached(method, world):
-    for logs in trained(method, begun(method, world), 0, 3):
+    for logs in trained(method, begun(method, world), *ends(method)):
         for name, value in logs.items():
             assert value.isfinite(), name
             assert not value.requires_grad, name
@@ -177,7 +220,7 @@ def test_a_batch_is_learned_by_heart(method, world):
 def test_what_is_evaluated_is_what_sampling_draws(method, world):
     state = learned(method, world)
     scored, error = marginal_log_prob(method, state)
-    if name_of(method) == "teacher_forcing":
+    if name_of(method) in LIKELIHOODS:
         ((total, _),) = method.evaluate(state, BATCH, torch.Generator()).values()
         assert -scored.sum().item() == pytest.approx(total.item(), rel=1e-5)
     run = FreeRun(method.generator(state), world.constraint, 4, context=contexts(method, state))

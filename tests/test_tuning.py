@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from freerun import api, codes
-from freerun.methods.base import AbstractMethod
+from freerun.methods.base import AbstractMethod, unrolled
 from freerun.samples import Wanted, draw
 from freerun.trained import Trained
 from freerun.tuning import tuned
@@ -58,4 +58,4 @@ def test_a_word_with_all_the_weight_is_written_more_often(trained):
 def test_the_method_of_the_run_stays_what_it_was(trained):
     method: AbstractMethod = trained.config.method
     assert tuned(trained, WORDS, np.ones(8), 2, seed=0).config.method == method
-    assert codes.latent_method(trained).for_tuning(7).phases(1)[0].n_steps == 7
+    assert [phase.n_steps for phase in unrolled(codes.latent_method(trained).for_tuning(7).phases(1))] == [7]

@@ -13,9 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from freerun.api import FreerunError, Run, evaluate, explain, report, resume, train
+    from freerun.api import FreerunError, Run, compare, evaluate, explain, report, resume, train
 
-__all__ = ["FreerunError", "Run", "evaluate", "explain", "report", "resume", "train"]
+__all__ = ["FreerunError", "Run", "compare", "evaluate", "explain", "report", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from freerun import codes, run_folder
+from freerun import codes, comparison, run_folder
 from freerun.conditions import Given
 from freerun.config import load_tables, resolve
+from freerun.contenders import contenders
 from freerun.corpora.own_files import keep_standard_input
 from freerun.errors import FreerunError, UsageError
 from freerun.evaluation import Progress as MeasureProgress
@@ -22,7 +23,10 @@ from freerun.examination import Examination
 from freerun.explanation.explanation import Explanation, explain_run, explain_string
 from freerun.explanation.page import write_page
 from freerun.methods import METHODS
+from freerun.objectives.permission import refuse_code
+from freerun.paying import anchored
 from freerun.prepare import prepare, reopen
+from freerun.report.comparison import write_comparison
 from freerun.report.page import write_report
 from freerun.run import Progress, Training
 from freerun.run_folder import RunFolder
@@ -30,7 +34,8 @@ from freerun.samples import Sample, Wanted, draw
 from freerun.sampling.decoding import Decoding
 from freerun.search.optimization import optimize
 from freerun.search.plan import Outcome, Plan
-from freerun.trained import Trained
+from freerun.standings import Comparison
+from freerun.trained import Trained, read_config
 
 Notify = Callable[[str], None]
 Watch = Callable[[Progress], None]
@@ -172,6 +177,8 @@ def train(
     corpus: str | Path | None = None,
     column: str | None = None,
     conditions: Sequence[str] = (),
+    objectives: Sequence[str] = (),
+    allow_code: bool = False,
     overrides: Sequence[str] = (),
     init: str | Path | None = None,
     out: str | Path | None = None,
@@ -188,6 +195,9 @@ def train(
         config: Name of a bundled configuration, or a TOML file.
         corpus: A corpus or a file in place of the configuration's.
         conditions: Columns, or scores, that can be asked of samples later: `method.condition`.
+        objectives: `NAME` or `NAME:WEIGHT`, in place of the configuration's: scores, `FILE.py:FUNCTION`,
+            `command:PROGRAM ARG..`, `ratings:FILE.csv`; for methods that are taught by an objective.
+        allow_code: Functions and programs that the configuration file names may run; those of `objectives` always do.
         overrides: `TABLE.KEY=VALUE`, as after `--set`.
         init: A run that lends its weights and vocabulary.
         out: Folder of the run; by default `runs/<config>-<time>`.
@@ -212,39 +222,113 @@ def train(
     if conditions:
         _check_takes_conditions(tables)
         tables.setdefault("method", {})["condition"] = list(conditions)
+    if objectives:
+        tables.setdefault("objective", {})["scores"] = list(objectives)
     resolved = resolve(tables)
+    resolved = dataclasses.replace(resolved, objective=anchored(resolved.objective))
+    refuse_code(resolved.objective, allow_code or bool(objectives), {})
     folder = RunFolder.created(Path(out) if out else run_folder.new_path(Path(config).stem))
     with folder.locked():
         if resolved.corpus.name == "-":
             kept = str(keep_standard_input(folder.path.resolve(), resolved.corpus.column or None))
             resolved = dataclasses.replace(resolved, corpus=dataclasses.replace(resolved.corpus, name=kept))
-        prepared = prepare(resolved, folder, notify, work)
-        _say_what(prepared, notify)
-        Training(folder, prepared).go(watch)
+        with prepare(resolved, folder, notify, work) as prepared:
+            _say_what(prepared, notify)
+            Training(folder, prepared).go(watch)
     return Run(folder.path)
 
 
 def resume(
     run: str | Path = "last",
     *,
+    allow_code: bool = False,
     notify: Notify = _silent,
     watch: Watch = _silent,
     work: MeasureProgress | None = None,
 ) -> Run:
-    """Goes on with a run from its last checkpoint, to the same result as if it had never stopped."""
+    """Goes on with a run from its last checkpoint, to the same result as if it had never stopped.
+
+    Args:
+        allow_code: Functions and programs that its objective names may run, if they are what they were.
+    """
     folder = RunFolder.found(run)
     with folder.locked():
-        if folder.read_facts()["status"] == "finished":
+        facts = folder.read_facts()
+        if facts["status"] == "finished":
             notify(f"{folder.path} is finished already; more training: set method.n_epochs in a new run with --init")
             return Run(folder.path)
-        prepared = reopen(folder, notify, work)
-        _say_what(prepared, notify)
-        Training(folder, prepared).go(watch)
+        refuse_code(read_config(folder).objective, allow_code, facts.get("code", {}))
+        with reopen(folder, notify, work, is_paid=True) as prepared:
+            _say_what(prepared, notify)
+            Training(folder, prepared).go(watch)
     return Run(folder.path)
 
 
+def compare(
+    configs: Sequence[str],
+    *,
+    corpus: str | Path | None = None,
+    column: str | None = None,
+    n_seeds: int = 5,
+    equal: str = "steps",
+    budget: float = 0.0,
+    objectives: Sequence[str] = (),
+    allow_code: bool = False,
+    overrides: Sequence[str] = (),
+    own_networks: bool = False,
+    n: int = 2000,
+    suite: str = "",
+    out: str | Path | None = None,
+    device: str | None = None,
+    notify: Notify = _silent,
+    watch: Watch = _silent,
+    work: MeasureProgress | None = None,
+) -> Comparison:
+    """Trains several configurations with equal means, a run a seed, and measures them; `comparison.html` shows it.
+
+    Args:
+        configs: Names of bundled configurations, or TOML files; `NAME@TABLE.KEY=VALUE,..` is one with other settings.
+        corpus: A corpus or a file in place of the first configuration's; all are trained on the same.
+        n_seeds: Runs of each.
+        equal: What all may use as much of: `steps`, `tokens`, `calls` of the objective, `time`.
+        budget: How much; of time, in minutes; 0: as many steps or tokens as the first configuration plans.
+        objectives: `NAME` or `NAME:WEIGHT`: what those are paid by whose methods take an objective.
+        allow_code: Functions and programs that a configuration names as its objective may run; those of `objectives`
+            always do.
+        overrides: `TABLE.KEY=VALUE` of all of them.
+        own_networks: Each keeps its own [model]; else all have that of the first.
+        n: Samples of each run that are measured.
+        suite: Of measures; empty: what fits the strings.
+        out: Folder, by default `runs/compare-<time>`; that of the same comparison goes on where it stopped.
+
+    Raises:
+        FreerunError: In one line, with the remedy. `Interrupted` if the user stopped it: everything is saved.
+    """
+    folder = Path(out) if out else run_folder.new_path("compare")
+    strings = comparison.kept_corpus(folder, column) if str(corpus) == "-" else _absolute(corpus)
+    chosen = contenders(
+        configs,
+        overrides,
+        corpus=strings,
+        column=column,
+        objectives=objectives,
+        allow_code=allow_code,
+        device=device,
+        own_networks=own_networks,
+    )
+    return comparison.compare(
+        comparison.Plan(chosen, equal, budget, n_seeds, n, suite),
+        folder,
+        device=device or "auto",
+        notify=notify,
+        watch=watch,
+        work=work,
+        show=write_comparison,
+    )
+
+
 def evaluate(
-    strings: Iterable[str], suite: str = "moses", against: str = "moses", *, progress: MeasureProgress | None = None
+    strings: Iterable[str], suite: str = "moses", against: str = "", *, progress: MeasureProgress | None = None
 ) -> dict[str, float]:
     """Measures of strings from anywhere, against a corpus or a file."""
     return evaluate_strings(strings, suite, against, progress=progress)["ours"]
@@ -320,4 +404,4 @@ def _say_what(prepared: Any, notify: Notify) -> None:
     )
 
 
-__all__ = ["FreerunError", "Run", "evaluate", "explain", "report", "resume", "train"]
+__all__ = ["FreerunError", "Run", "compare", "evaluate", "explain", "report", "resume", "train"]

@@ -26,9 +26,10 @@ def score_of(name: str) -> Score | None:
     """The score that computes a column of this name, `logP` being `logp`; None where there is none."""
     spelled = {each.lower(): each for each in SCORES}
     try:
-        return find_score(spelled.get(name.lower(), name))
+        score = find_score(spelled.get(name.lower(), name))
     except UsageError:
         return None
+    return None if score.program or score.scope == "batch" else score  # a program asks leave; neighbours are chance
 
 
 def columns_of(

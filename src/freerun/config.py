@@ -5,6 +5,7 @@ import difflib
 import functools
 import importlib.resources
 import json
+import re
 import tomllib
 import types
 import typing
@@ -21,6 +22,7 @@ from freerun.errors import UsageError
 from freerun.grammars.reading import load
 from freerun.methods import METHODS
 from freerun.methods.base import AbstractMethod, Network
+from freerun.objectives.settings import ObjectiveSettings
 from freerun.representations import REPRESENTATIONS
 from freerun.representations.base import AbstractRepresentation
 
@@ -67,6 +69,10 @@ class RunSettings:
         patience: Validations without improvement before training ends; 0: never.
         checkpoint_seconds: Between two checkpoints.
         max_minutes: Training ends after this time; 0: no limit. Such a run cannot be repeated exactly.
+        max_steps, max_tokens, max_calls: Training ends after so many steps, tokens that were read or written, distinct
+            strings that the objective was asked for; 0: no limit.
+        observe: What is measured of samples during the training: `oracle`, `validity`, `uniqueness`.
+        observe_every: Steps between two such measurements.
         init: A finished run that lends weights and vocabulary.
         tensorboard: Also write the log for TensorBoard (extra `tensorboard`).
     """
@@ -81,6 +87,11 @@ class RunSettings:
     patience: int = 0
     checkpoint_seconds: float = 30.0
     max_minutes: float = 0.0
+    max_steps: int = 0
+    max_tokens: int = 0
+    max_calls: int = 0
+    observe: tuple[str, ...] = ()
+    observe_every: int = 100
     init: str = ""
     tensorboard: bool = False
 
@@ -94,6 +105,7 @@ class Config:
     corpus: CorpusSettings
     model: Network
     method: AbstractMethod
+    objective: ObjectiveSettings
     run: RunSettings
 
     def tables(self) -> dict[str, dict[str, Any]]:
@@ -104,6 +116,7 @@ class Config:
             "corpus": dataclasses.asdict(self.corpus),
             "model": dataclasses.asdict(self.model),
             "method": {"name": method_name, **dataclasses.asdict(self.method)},  # pyright: ignore[reportArgumentType]
+            "objective": dataclasses.asdict(self.objective),
             "run": dataclasses.asdict(self.run),
         }
 
@@ -214,6 +227,7 @@ def resolve(tables: Mapping[str, Any]) -> Config:
         corpus=built(CorpusSettings, tables.get("corpus", {}), "corpus"),
         model=built(Network, tables.get("model", {}), "model"),
         method=built_by_name(METHODS, {"name": "teacher_forcing"} | tables.get("method", {}), "method"),
+        objective=built(ObjectiveSettings, tables.get("objective", {}), "objective"),
         run=built(RunSettings, tables.get("run", {}), "run"),
     )
     if config.representation.get("name", "auto") != "auto":
@@ -292,7 +306,8 @@ def to_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append("")
         for key, value in table.items():
             if isinstance(value, Mapping):
-                write(f"{path}.{key}", value)
+                bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
+                write(f"{path}.{key if bare else json.dumps(key, ensure_ascii=False)}", value)
 
     for name, table in tables.items():
         write(name, table)

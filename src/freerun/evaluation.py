@@ -12,6 +12,8 @@ from freerun.metrics.expressions import expression_measures
 from freerun.metrics.molecules import Molecules
 from freerun.metrics.moses import moses_measures
 from freerun.metrics.moses_reference import moses_reference
+from freerun.metrics.oracle import CORPUS as ORACLE
+from freerun.metrics.oracle import oracle_measures, parsed
 from freerun.metrics.reference import reference
 from freerun.metrics.text import bleu, distinct, self_bleu
 from freerun.metrics.validity import plain_measures
@@ -86,11 +88,46 @@ def expressions_suite(
     return expression_measures(list(samples), against.test_strings(), against.train_strings(), ks)
 
 
+def oracle_suite(
+    samples: Iterable[str], against: Against, ks: Sequence[int], progress: Progress | None = None
+) -> dict[str, float]:
+    """NLL of sequences under the oracle of SeqGAN, their uniqueness, and the share that the training draw holds.
+
+    Raises:
+        UsageError: If `against` is another corpus, or a line is no sequence of it.
+    """
+    if against.name != ORACLE:
+        raise UsageError(f"the suite oracle has one truth, {ORACLE}, not {against.name}; add --against {ORACLE}")
+    sequences = parsed(samples)
+    train = parsed(text for _, text in against.corpus.strings("train"))
+    return oracle_measures(sequences, train=train.tolist())
+
+
 SUITES: dict[str, Callable[..., dict[str, float]]] = {
     "moses": moses_suite,
     "text": text_suite,
     "expressions": expressions_suite,
+    "oracle": oracle_suite,
 }
+
+_CORPUS_OF = {"moses": "moses", "text": "coco", "expressions": "expressions", "oracle": ORACLE}
+_SUITE_OF = {"expressions": "expressions", ORACLE: "oracle"}
+
+
+def fitting_suite(corpus: str) -> str:
+    """The suite for strings that are no molecules, by the name of the corpus that they are compared with."""
+    return _SUITE_OF.get(corpus, "text")
+
+
+def suite_named(name: str) -> Callable[..., dict[str, float]]:
+    """The suite of this name.
+
+    Raises:
+        UsageError: If there is none; all are listed.
+    """
+    if name not in SUITES:
+        raise UsageError(f"suite {name!r} is not known; there are {', '.join(SUITES)}")
+    return SUITES[name]
 
 
 def evaluate_strings(
@@ -98,16 +135,18 @@ def evaluate_strings(
 ) -> dict[str, Any]:
     """What `measures.json` holds, for strings from anywhere.
 
+    Args:
+        against: A corpus or a file; empty: the suite's own corpus.
+
     Raises:
         UsageError: If suite or corpus is unknown, or there are no strings.
     """
-    if suite not in SUITES:
-        raise UsageError(f"suite {suite!r} is not known; there are {', '.join(SUITES)}")
+    measure, against = suite_named(suite), against or _CORPUS_OF[suite]
     strings = list(strings)
     if not strings:
         raise UsageError("there is no string to evaluate: the input is empty")
     ks = tuple(k for k in (1_000, 10_000) if k <= len(strings)) or (len(strings),)
-    ours = SUITES[suite](strings, Against.named(against, column), ks, progress)
+    ours = measure(strings, Against.named(against, column), ks, progress)
     return {"suite": suite, "n": len(strings), "against": against, "ours": ours, "created": now()}
 
 

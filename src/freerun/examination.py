@@ -19,7 +19,7 @@ from freerun.corpora.padding import padded
 from freerun.corpora.sources import SOURCES
 from freerun.corpora.store import EncodedSplit
 from freerun.errors import UnknownToken
-from freerun.evaluation import SUITES, Against, Progress, now
+from freerun.evaluation import Against, Progress, fitting_suite, now, suite_named
 from freerun.files import cache_folder, write_json
 from freerun.held_out import read_held_out, readable
 from freerun.methods.base import AbstractLatentMethod
@@ -118,7 +118,13 @@ class Examination:
         settings = self.trained.config.corpus
         if settings.name in SOURCES:
             return Against.named(settings.name)
-        corpus = open_corpus(settings.name, column=settings.column or None, standardize=settings.standardize)
+        corpus = open_corpus(
+            settings.name,
+            column=settings.column or None,
+            standardize=settings.standardize,
+            max_lines=settings.max_lines or None,
+            seed=self.trained.config.run.seed,
+        )
         test = next((split for split in ("test", "valid") if split in corpus.splits), "train")
         return Against(settings.name, corpus, test, "train+valid" if "valid" in corpus.splits else "train")
 
@@ -128,6 +134,7 @@ class Examination:
 
     def _measures(self, strings: Sequence[str]) -> dict[str, Any]:
         suite = self.suite or self._fitting_suite()
+        measure = suite_named(suite)
         ks = tuple(k for k in (1_000, 10_000) if k <= self.n) or (self.n,)
         theirs = self._corpus_sample()
         self.notify(f"measuring them by the suite {suite} against {self.yardstick.name}")
@@ -137,14 +144,14 @@ class Examination:
             "n": len(strings),
             "against": self.yardstick.name,
             "sampling": {"temperature": 1.0, "seed": self.seed},
-            "ours": SUITES[suite](ours, self.yardstick, ks, self.progress),
+            "ours": measure(ours, self.yardstick, ks, self.progress),
             "corpus": self._corpus_measures(theirs, suite, ks),
             "created": now(),
         }
         if not self.trained.constraint.is_free:
             self.notify(f"drawing and measuring {self.n:,} samples of the same weights without the constraint")
             free = [sample.raw for sample in self._samples(constrained=False)]
-            measures["unconstrained"] = SUITES[suite](
+            measures["unconstrained"] = measure(
                 molecules(free, progress=self.progress) if suite == "moses" else free, self.yardstick, ks, self.progress
             )
         write_json(self.folder.path / "measures.json", measures)
@@ -157,7 +164,7 @@ class Examination:
     def _fitting_suite(self) -> str:
         if self.trained.representation.is_chemical:
             return "moses"
-        return self.yardstick.name if self.yardstick.name in SUITES else "text"
+        return fitting_suite(self.yardstick.name)
 
     def _corpus_sample(self) -> list[str]:
         train, _ = self.splits
@@ -172,7 +179,7 @@ class Examination:
         if path.exists():
             return json.loads(path.read_text(encoding="utf-8"))
         self.notify(f"measuring {len(theirs):,} training strings beside them (once)")
-        measures = SUITES[suite](theirs, self.yardstick, ks, self.progress)
+        measures = suite_named(suite)(theirs, self.yardstick, ks, self.progress)
         write_json(path, measures)
         return measures
 

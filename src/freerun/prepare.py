@@ -5,17 +5,16 @@ import functools
 import importlib.metadata
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 
-from freerun.columns import columns_of
-from freerun.conditions import Conditions, fitted
+from freerun.conditions import Conditions
 from freerun.config import Config, to_toml, with_grammar
 from freerun.constraints.base import AbstractConstraint
 from freerun.corpora.batches import Batches
-from freerun.corpora.corpus import Corpus, open_corpus
+from freerun.corpora.corpus import Corpus
 from freerun.corpora.encode import encode_split, fit
 from freerun.corpora.masks import Split, StoredMasks
 from freerun.corpora.store import EncodedSplit
@@ -23,13 +22,18 @@ from freerun.errors import FreerunError, UsageError
 from freerun.files import write_text
 from freerun.masked_splits import N_REFUSALS_TOLD, Notify, Validation, masks_of, tell_forbidden, validation_of
 from freerun.methods.base import State, World
+from freerun.objectives.objective import Objective
+from freerun.objectives.permission import code_of
+from freerun.paying import fitted_objective, opened_objective
 from freerun.representations import guess_representation
 from freerun.representations.base import AbstractRepresentation
+from freerun.run_conditions import conditions_of, opened, values_of
 from freerun.run_folder import RunFolder, load_weights
 from freerun.trained import compute_dtype, describe, find_device, grown, put_weights, read_config, representation_of
 
 Work = Callable[[str, int, int], None]  # which part, how much of it is done, how much there is
 N_LOOKED_AT = 1000  # lines from which the representation is chosen
+N_HELD_OUT = 2000  # sequences at most that critics are judged on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +63,15 @@ class Prepared:
     device: torch.device
     dtype: torch.dtype
     initial_weights: RunFolder | None
+    objective: Objective | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Ends the processes of the objective."""
+        if self.objective is not None:
+            self.objective.__exit__(*exception)
 
     def training_batches(self) -> Batches:
         corpus, method = self.config.corpus, self.config.method
@@ -76,6 +89,7 @@ class Prepared:
 
     def world(self, n_batches: int) -> World:
         masks = None if self.masks is None else self.masks.table.to(self.device)
+        valid = self.validations.get("valid")
         return World(
             self.constraint,
             self.budget,
@@ -85,11 +99,16 @@ class Prepared:
             self.dtype,
             masks,
             self.conditions,
+            self.objective,
+            self.representation.decode_batch,
+            None if valid is None else valid.batched.spread(N_HELD_OUT).tokens.to(self.device),
         )
 
     def lend_weights(self, state: State) -> None:
+        """Weights of the networks that the lender has too; others stay fresh."""
         assert self.initial_weights is not None
-        put_weights(state, grown(load_weights(self.initial_weights.best), state), self.initial_weights.best)
+        path = self.initial_weights.best
+        put_weights(state, grown(load_weights(path), state), path, partly=True)
 
 
 def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepared:
@@ -100,7 +119,7 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
     """
     device = find_device(config.run.device)
     dtype = compute_dtype(config.run.precision, device)
-    corpus = _open(config)
+    corpus = opened(config)
     for treatment in corpus.standardization():
         touched = ", ".join(f"{rule} {n:,}" for rule, n in treatment.n_touched.items())
         notify(f"{treatment.n_lines:,} lines standardised to {treatment.n_left:,} molecules; lines touched: {touched}")
@@ -121,7 +140,8 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
         if name in masks:
             tell_forbidden(splits[name], masks[name], config.corpus.strict, notify)
     batches = Batches(train, representation, config.method.batch_size, max_tokens=budget, masks=masks.get("train"))
-    conditions = _conditions(config, corpus, train, lender, notify, work)
+    conditions = conditions_of(config, corpus, train, lender, notify, work)
+    config = dataclasses.replace(config, objective=fitted_objective(config, corpus, notify))
     world = World(
         config.build_constraint(representation),
         budget,
@@ -143,6 +163,7 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
             "status": "running",
             "representation": describe(representation),
             "conditions": conditions.facts(),
+            "code": code_of(config.objective),
             "budget": budget,
             "n_batches": batches.n_batches,
             "corpus": {**_facts(corpus, config, train, valid), "forbidden": batches.n_refused},
@@ -153,17 +174,20 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
             "seed": config.run.seed,
         }
     )
-    return reopen(folder, lambda _: None)
+    return reopen(folder, lambda _: None, is_paid=True)
 
 
-def reopen(folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepared:
+def reopen(folder: RunFolder, notify: Notify, work: Work | None = None, *, is_paid: bool = False) -> Prepared:
     """The same from a run folder: what `resume` goes on with.
+
+    Args:
+        is_paid: Whether its objective is opened: for training alone, since it may be a program.
 
     Raises:
         FreerunError: If the folder is damaged, or the corpus has changed since.
     """
     config, facts = read_config(folder), folder.read_facts()
-    corpus = _open(config)
+    corpus = opened(config)
     representation = representation_of(facts["representation"])
     if corpus.content_key("train") != facts["corpus"]["content_key"]:
         raise FreerunError(f"{config.corpus.name} is not the corpus that {folder.path} was started on; train a new run")
@@ -174,7 +198,7 @@ def reopen(folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepa
     constraint = config.build_constraint(representation)
     masks = masks_of(constraint, facts["budget"], splits)
     conditions = Conditions.of_facts(facts.get("conditions", []))
-    values = {name: _values(config, corpus, name, split, conditions) for name, split in splits.items()}
+    values = {name: values_of(config, corpus, name, split, conditions) for name, split in splits.items()}
     del splits["train"]
     return Prepared(
         config=config,
@@ -195,18 +219,7 @@ def reopen(folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepa
         device=device,
         dtype=compute_dtype(facts["precision"], device),
         initial_weights=lender,
-    )
-
-
-def _open(config: Config) -> Corpus:
-    settings = config.corpus
-    return open_corpus(
-        settings.name,
-        column=settings.column or None,
-        columns=settings.columns,
-        standardize=settings.standardize,
-        max_lines=settings.max_lines or None,
-        seed=config.run.seed,
+        objective=opened_objective(config, corpus, folder, representation) if is_paid else None,
     )
 
 
@@ -224,28 +237,6 @@ def _representation(
         notify(f"representation: {reason}")
         config = dataclasses.replace(config, representation={"name": chosen.name, **chosen.settings()})
     return config, config.build_representation()
-
-
-def _conditions(
-    config: Config, corpus: Corpus, train: EncodedSplit, lender: RunFolder | None, notify: Notify, work: Work | None
-) -> Conditions:
-    """Fitted on the training strings; those of the run that lends its weights, where they are the same."""
-    names = config.method.columns
-    columns = columns_of(corpus, "train", train, names, notify, work)
-    if lender is not None:
-        known = Conditions.of_facts(lender.read_facts().get("conditions", []))
-        if known.names == names:
-            return known
-    return fitted(columns, config.method.labels)
-
-
-def _values(config: Config, corpus: Corpus, name: str, split: Split, conditions: Conditions) -> dict[str, np.ndarray]:
-    """The conditions of one split, as numbers; those of a run that lent its weights are of its own corpus."""
-    if not conditions.parts:
-        return {}
-    theirs = _open(read_config(RunFolder.found(config.run.init))) if name == "valid_init" else corpus
-    part = "train" if name == "train" else "valid"
-    return conditions.numbers(columns_of(theirs, part, split.encoded, conditions.names, lambda _: None))
 
 
 def _encoded(
@@ -317,7 +308,7 @@ def _splits(
     if lender is not None:
         theirs = read_config(lender)
         try:
-            split = encode_split(_open(theirs), "valid", representation)
+            split = encode_split(opened(theirs), "valid", representation)
             found["valid_init"] = Split(theirs.corpus.name, split, representation)
         except FreerunError as error:
             notify(f"how much of {lender.path} is forgotten cannot be measured: {error}")

@@ -16,12 +16,16 @@ import torch
 from freerun.corpora.batches import Batch
 from freerun.errors import FreerunError, Interrupted
 from freerun.files import written_aside
-from freerun.methods.base import Phase, State
+from freerun.methods.base import Phase, State, unrolled
 from freerun.noise import mix
+from freerun.observation import known, observe
 from freerun.prepare import Prepared
-from freerun.run_folder import RunFolder, save_weights
+from freerun.run_folder import RunFolder, load_weights, save_weights
 from freerun.signals import Stop
+from freerun.trained import put_weights
 
+N_TOKENS = "n_tokens"  # in a step's logs: what it read and wrote, where that is not its batch
+TIME_LIMIT = "time limit"
 INIT, VALIDATION = -1, -2  # in place of the phase's number, where a seed is derived outside the phases
 
 
@@ -37,8 +41,10 @@ class Path:
     tokens: int = 0
     best: float = math.inf
     worse: int = 0  # validations since the best
-    n_summed: int = 0
+    validated: int = 0  # the step of the last validation
+    n_calls: int = 0  # distinct strings that the objective was asked for
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,10 +68,11 @@ class Training:
     def __init__(self, folder: RunFolder, prepared: Prepared):
         self.folder, self.prepared = folder, prepared
         self.settings, self.method = prepared.config.run, prepared.config.method
+        known(self.settings.observe)
         self.batches = prepared.training_batches()
         torch.manual_seed(mix(self.settings.seed, INIT))
         self.state: State = self.method.init(prepared.world(self.batches.n_batches))
-        self.phases: tuple[Phase, ...] = self.method.phases(self.batches.n_batches)
+        self.phases = unrolled(self.method.phases(self.batches.n_batches))
         self.path = Path()
         if folder.state.exists():
             self._load()
@@ -91,42 +98,66 @@ class Training:
                 phase = self.phases[self.path.phase]
                 if self.path.step == 0 and phase.before is not None:
                     phase.before(self.state, self._rng(self.path.phase, -1))
-                while self.path.step < phase.n_steps and not (phase.done and phase.done(self.state)):
+                while self.path.step < phase.n_steps and not self._is_done(phase):
                     watch(self._one_step(phase))
-                    if self._is_over():
-                        self._finish("stopped early" if self.settings.patience else "time limit")
+                    if spent := self._is_spent():
+                        self._finish(spent)
                         return
                     if stop.requested:
                         self._save()
                         raise Interrupted(self._where())
                     if time.monotonic() - self._saved_at > self.settings.checkpoint_seconds:
                         self._save()
-                self.path.phase, self.path.step = self.path.phase + 1, 0
-        self._finish("finished")
+                self._leave(phase)
+        self._finish("stopped early" if self._is_past_its_best() else "finished")
 
     def _one_step(self, phase: Phase) -> Progress:
         path = self.path
         torch.manual_seed(mix(self.settings.seed, path.phase, path.step))
         batch = self._on_device(self.batches.batch(path.total))
         logs = phase.step(self.state, batch, self._rng(path.phase, path.step))
-        path.step, path.total, path.n_summed = path.step + 1, path.total + 1, path.n_summed + 1
-        path.tokens += int((batch.tokens != 0).sum())
+        path.step, path.total = path.step + 1, path.total + 1
+        path.tokens += int(logs.pop(N_TOKENS, (batch.tokens != 0).sum()))
         path.seconds = self._seconds_before + time.monotonic() - self._started_at
-        means = {}
+        if self.prepared.objective is not None:
+            path.n_calls = self.prepared.objective.n_distinct
         for name, value in logs.items():
             path.sums[name] = path.sums.get(name, 0.0) + float(value)
-            means[name] = path.sums[name] / path.n_summed
+            path.counts[name] = path.counts.get(name, 0) + 1
+        means = self._means()
         if path.total % self.settings.log_every == 0:
-            self._log(phase, means)
-            path.sums, path.n_summed = {}, 0
+            self._log_means(phase)
         every = self.settings.validate_every or self.batches.n_batches
         if path.total % every == 0 or path.total == self.n_steps:
             self._validate(phase)
+        if self.settings.observe and path.total % self.settings.observe_every == 0:
+            self._observe(phase)
         return Progress(phase.name, path.total, self.n_steps, path.seconds, path.tokens, means)
+
+    def _leave(self, phase: Phase) -> None:
+        """The end of a phase: its log is written, and its weights are those that it is for."""
+        path = self.path
+        self._log_means(phase)
+        path.phase, path.step = path.phase + 1, 0
+        if path.phase < len(self.phases) and phase.keep == "best" and self.phases[path.phase].keep == "last":
+            if path.validated != path.total:
+                self._validate(phase)
+            put_weights(self.state, load_weights(self.folder.best), self.folder.best)
+            path.worse = 0
+
+    def _means(self) -> dict[str, float]:
+        return {name: total / self.path.counts[name] for name, total in self.path.sums.items()}
+
+    def _log_means(self, phase: Phase) -> None:
+        if self.path.sums:
+            self._log(phase, self._means())
+        self.path.sums, self.path.counts = {}, {}
 
     def _log(self, phase: Phase, values: dict[str, float]) -> None:
         self.folder.append(self.folder.log, {"step": self.path.total, "phase": phase.name, **values})
         clock = {"step": self.path.total, "seconds": round(self.path.seconds, 3), "tokens": self.path.tokens}
+        if self.prepared.objective is not None:
+            clock["calls"] = self.path.n_calls
         self.folder.append(self.folder.timing, clock)
         if self._writer is not None:
             for name, value in values.items():
@@ -134,11 +165,14 @@ class Training:
 
     def _validate(self, phase: Phase) -> None:
         """Held-out measures of each validation set; the best weights so far are kept."""
+        self.path.validated = self.path.total
         values = {}
         for prefix, validation in self.prepared.validations.items():
             values |= self._measured(prefix, validation)
         self._log(phase, values)
         score = next((value for name, value in values.items() if not name.startswith("valid_init_")), None)
+        if phase.keep == "last":
+            return None
         if score is None:  # nothing was held out of this corpus: the last weights are the best there are
             return self._keep_best()
         if score < self.path.best:
@@ -161,9 +195,37 @@ class Training:
             values[f"{prefix}_bits_per_char"] = nll / math.log(2) / validation.n_chars
         return values
 
-    def _is_over(self) -> bool:
-        late = self.settings.max_minutes and self.path.seconds > 60 * self.settings.max_minutes
-        return bool(late) or bool(self.settings.patience and self.path.worse >= self.settings.patience)
+    def _observe(self, phase: Phase) -> None:
+        """What `[run] observe` names, of samples drawn with one seed throughout."""
+        prepared, state = self.prepared, self.state
+        world = state.world
+        seen = observe(
+            self.settings.observe,
+            self.method.generator(state),
+            world.constraint,
+            world.budget,
+            prepared.representation,
+            lambda index: self.method.context(state, index, {}, self.settings.seed),
+            self.settings.seed,
+        )
+        self._log(phase, seen)
+
+    def _is_done(self, phase: Phase) -> bool:
+        return self._is_past_its_best() or bool(phase.done and phase.done(self.state))
+
+    def _is_past_its_best(self) -> bool:
+        return bool(self.settings.patience and self.path.worse >= self.settings.patience)
+
+    def _is_spent(self) -> str:
+        """The budget that is used up; nothing where there is none, or something is left."""
+        settings, path = self.settings, self.path
+        budgets = {
+            TIME_LIMIT: (path.seconds, 60 * settings.max_minutes),
+            "step budget": (path.total, settings.max_steps),
+            "token budget": (path.tokens, settings.max_tokens),
+            "call budget": (path.n_calls, settings.max_calls),
+        }
+        return next((name for name, (used, most) in budgets.items() if most and used >= most), "")
 
     def _rng(self, phase: int, step: int) -> torch.Generator:
         return torch.Generator(self.prepared.device).manual_seed(mix(self.settings.seed, phase, step, 1))
@@ -198,6 +260,8 @@ class Training:
             saved = torch.load(self.folder.state, map_location=self.prepared.device, weights_only=True)
             self.path = Path(**saved["path"])
             self.state.load_state_dict(saved["state"])
+            if self.prepared.objective is not None:
+                self.prepared.objective.rewind(self.path.n_calls)
         except Exception as error:  # torch names no common class for what a damaged file raises
             raise FreerunError(
                 f"{self.folder.state} is damaged or not from this run ({type(error).__name__}); delete it to train "
@@ -205,12 +269,16 @@ class Training:
             ) from error
 
     def _finish(self, how: str) -> None:
-        if not self.folder.best.exists():
+        phase = self.phases[min(self.path.phase, len(self.phases) - 1)]
+        self._log_means(phase)
+        if self.path.validated != self.path.total:
+            self._validate(phase)
+        if phase.keep == "last" or not self.folder.best.exists():
             self._keep_best()
         self._save()
         save_weights(self.folder.last, self.state.networks.state_dict(), {"step": str(self.path.total)})
         facts = self.folder.read_facts()
-        replayable = not (self.settings.max_minutes and how != "finished")
+        replayable = how != TIME_LIMIT
         self.folder.write_facts({**facts, "status": "finished", "ended": how, "replayable": replayable})
 
 

@@ -82,8 +82,11 @@ def representation_of(facts: Mapping[str, Any]) -> AbstractRepresentation:
     return unfitted.with_vocab(facts["vocab"][4:])
 
 
-def put_weights(state: State, weights: Mapping[str, torch.Tensor], path: Path) -> None:
+def put_weights(state: State, weights: Mapping[str, torch.Tensor], path: Path, *, partly: bool = False) -> None:
     """Weights into networks of the same shape; a tied weight may stand in the file under one of its names.
+
+    Args:
+        partly: Networks of which the file holds nothing stay as they are.
 
     Raises:
         FreerunError: If names or shapes do not fit.
@@ -93,7 +96,12 @@ def put_weights(state: State, weights: Mapping[str, torch.Tensor], path: Path) -
     if wrong:
         raise FreerunError(f"{path} does not fit config.toml: {wrong[0]} is unknown or of another shape")
     covered = {own[name].data_ptr() for name in weights}
-    missing = [name for name, value in own.items() if value.data_ptr() not in covered]
+    held = {name.partition(".")[0] for name in weights}
+    missing = [
+        name
+        for name, value in own.items()
+        if value.data_ptr() not in covered and (name.partition(".")[0] in held or not partly)
+    ]
     if missing:
         raise FreerunError(f"{path} does not fit config.toml: {missing[0]} is missing")
     state.networks.load_state_dict(dict(weights), strict=False)

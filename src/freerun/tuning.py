@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from freerun.codes import latent_method, tokens_of
 from freerun.corpora.batches import Batch
+from freerun.methods.base import unrolled
 from freerun.noise import mix
 from freerun.trained import Trained
 
@@ -34,7 +35,7 @@ def tuned(
         torch.manual_seed(mix(seed))  # of dropout
         state = method.init(trained.state.world)
         state.networks.load_state_dict(trained.state.networks.state_dict())
-        (phase,) = method.phases(1)
+        (phase,) = unrolled(method.phases(1))
         for step in range(n_steps):
             rows = torch.from_numpy(rng.choice(len(strings), method.batch_size, p=weights / weights.sum()))
             width = int((tokens[rows] != 0).sum(1).max())

@@ -74,6 +74,14 @@ def test_log_prob_knows_the_temperature():
     torch.testing.assert_close(rollout.log_prob.double(), scored, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("n_vocab", [8, 700])
+def test_samples_are_the_same_where_log_probabilities_are_not_asked_for(n_vocab):
+    plain = run(generator=network(n_vocab), constraint=Anything(n_vocab), decoding=Decoding(temperature=0.8))
+    bare = dataclasses.replace(plain, with_log_prob=False)(40)
+    assert torch.equal(bare.tokens, plain(40).tokens)
+    assert bare.log_prob[bare.tokens != PAD].isnan().all()
+
+
 def test_hidden_states_are_those_of_teacher_forcing_on_the_samples():
     rollout = run(with_hidden=True)(20)
     _, hidden = network()(rollout.tokens)

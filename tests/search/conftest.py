@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from freerun.errors import InvalidSequence
+from freerun.objectives.objective import Objective
+from freerun.objectives.terms import Term
 from freerun.scores.base import Score
 from freerun.search.history import Asked
 from freerun.search.latent_bo import Space
-from freerun.search.queries import Objective, Term
 
 D_LATENT = 5
 OPTIMUM = np.array([0.6, -0.4, 0.2, -0.8, 1.0])

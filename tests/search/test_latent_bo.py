@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from freerun.objectives.objective import Objective
 from freerun.search.best_of_n import first_distinct
 from freerun.search.history import Asked, History, Log
 from freerun.search.latent_bo import MOST_EMPTY_ROUNDS, AbstractProtocol, Proposal, Space, search, standardised
 from freerun.search.published import Published
-from freerun.search.queries import Objective
 from freerun.search.trust_region import Cube, Region, TrustRegion, begun_at, box, centre_of
 
 PROTOCOLS = {

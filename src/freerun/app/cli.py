@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from freerun.app import coding, explaining, inform, learn, optimizing, scoring, use
+from freerun.app import coding, comparing, explaining, inform, learn, optimizing, rating, scoring, use
 from freerun.errors import FreerunError, Interrupted, UsageError
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for module in (learn, use, coding, optimizing, scoring, explaining, inform):
+for module in (learn, use, comparing, coding, optimizing, scoring, rating, explaining, inform):
     for function, example in module.COMMANDS.items():
         app.command(epilog=f"Example:  {example}")(function)
 

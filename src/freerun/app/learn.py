@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 CORPUS = "A corpus (`freerun corpora`), or your file: .smi .txt .csv .tsv .parquet, .gz, or - for stdin."
 Override = Annotated[list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="A value of the config.")]
 
+AllowCode = Annotated[
+    bool, typer.Option("--allow-code", help="Functions and programs that a config or a run folder names may run.")
+]
+
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
@@ -30,6 +34,11 @@ def train(
         list[str] | None,
         typer.Option("--condition", metavar="NAME", help="A column, or a score, that can be asked of samples later."),
     ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option("--objective", metavar="NAME[:WEIGHT]", help="A score that strings are paid by; may be repeated."),
+    ] = None,
+    allow_code: AllowCode = False,
     override: Override = None,
     init: Annotated[str | None, typer.Option(metavar="RUN", help="Lends its weights and vocabulary.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="Default: runs/CONFIG-TIME.")] = None,
@@ -47,6 +56,8 @@ def train(
             corpus=corpus,
             column=column,
             conditions=condition or (),
+            objectives=objective or (),
+            allow_code=allow_code,
             overrides=override or (),
             init=init,
             out=out,
@@ -60,13 +71,17 @@ def train(
         _trained(screen, run.path)
 
 
-def resume(run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or `last`.")]) -> None:
+def resume(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or `last`.")],
+    allow_code: AllowCode = False,
+) -> None:
     """Go on with an interrupted run, to the same result as if it had not been interrupted."""
     from freerun import api
     from freerun.app.screen import Screen
 
     with Screen() as screen:
-        _trained(screen, api.resume(run, notify=screen.say, watch=screen.training, work=screen.work).path)
+        resumed = api.resume(run, allow_code=allow_code, notify=screen.say, watch=screen.training, work=screen.work)
+        _trained(screen, resumed.path)
 
 
 def _trained(screen: "Screen", path: Path) -> None:

@@ -28,7 +28,8 @@ class Screen:
         print(text, file=self.stream, flush=True)
 
     def training(self, progress: "Progress") -> None:
-        self._first = self._first or progress
+        if self._first is None or progress.step < self._first.step:  # a new run
+            self._first = progress
         is_last = progress.step == progress.n_steps
         if not (is_last or self._is_due()):
             return

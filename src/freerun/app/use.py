@@ -111,7 +111,7 @@ def evaluate(
             measures = examination.Examination(folder, n, seed, device, suite, against, screen.say, screen.work).run()
         else:
             strings = read_lines(what)
-            measures = evaluation.evaluate_strings(strings, suite or "moses", against or "moses", progress=screen.work)
+            measures = evaluation.evaluate_strings(strings, suite or "moses", against, progress=screen.work)
         if json_out is not None:
             write_json(json_out, measures["ours"])
     print(measures_table(measures))

@@ -123,6 +123,10 @@ class Batches:
         rows = order[cuts[place] : min(cuts[place] + self.batch_size, len(order))]
         return self._augmented(rows, epoch) if self._augment else self._gathered(rows)
 
+    def spread(self, n: int) -> Batch:
+        """At most about n rows, evenly spaced over the split, as they stand in the corpus."""
+        return self._gathered(self.rows[:: max(1, len(self.rows) // n)])
+
     def all(self, batch_size: int | None = None) -> Iterator[Batch]:
         """Each row once, shortest first, as it stands in the corpus."""
         order = self.rows[np.argsort(self._lengths[self.rows], kind="stable")]

@@ -72,7 +72,9 @@ def encode_split(
 
 
 def fit(representation: AbstractRepresentation, *encoded: EncodedSplit) -> AbstractRepresentation:
-    """A copy whose vocabulary is all tokens of these splits, the most frequent first."""
+    """A copy whose vocabulary is what its form prescribes, else all tokens of these splits, the most frequent first."""
+    if representation.fixed_vocab:
+        return representation.with_vocab(representation.fixed_vocab)
     counts = alphabet_counts(encoded)
     return representation.with_vocab(sorted(counts, key=lambda token: (-counts[token], token)))
 

@@ -34,7 +34,6 @@ from freerun.methods.descent import Descent, Optimiser
 from freerun.methods.variational import active_units, beta_at, conditioned, drawn, dropped, hidden
 from freerun.models.critic import Critic
 from freerun.models.encoder import normalised
-from freerun.models.generator import Generator
 from freerun.noise import normal, uniform
 from freerun.sampling.likelihood import n_tokens, token_log_prob
 
@@ -176,11 +175,6 @@ class AdversarialAutoencoder(AbstractLatentMethod):
             "code_square": (z.square().mean(1).sum(), n),
             "active_units": (active_units(latent) * n, n),
         }
-
-    def generator(self, state: State) -> Generator:
-        generator = state.networks["generator"]
-        assert isinstance(generator, Generator)
-        return generator
 
     def context(
         self, state: State, index: Int[Tensor, " batch"], given: Given, seed: int

@@ -2,8 +2,8 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable
-from typing import Literal, Self
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Literal, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,6 +15,7 @@ from freerun.corpora.batches import Batch
 from freerun.methods.descent import Optimiser
 from freerun.models.encoder import Reader
 from freerun.models.generator import AbstractGenerator, Generator
+from freerun.objectives.objective import Objective
 from freerun.rows import Rows
 
 
@@ -52,6 +53,13 @@ class Network:
         )
 
 
+Read = Callable[[Int[Tensor, "batch time"]], list[str]]
+
+
+def not_read(tokens: Int[Tensor, "batch time"]) -> list[str]:
+    raise AssertionError("this world was not given a way to read strings")
+
+
 @dataclasses.dataclass(frozen=True)
 class World:
     """What is given to a method: the language it is to learn, and the machine.
@@ -63,6 +71,9 @@ class World:
         compute_dtype: Of the matrix products.
         masks: The distinct masks of the corpus, to which `Batch.masks` points; None: they are replayed.
         conditions: What the columns of a batch say, for methods that ask for columns.
+        objective: What the strings are paid by, for methods that take one.
+        read: The strings that rows of ids write, for methods that are paid by them.
+        held_out: Sequences that no step learns from, where there are any: on them a critic's accuracy is told.
     """
 
     constraint: AbstractConstraint
@@ -73,6 +84,9 @@ class World:
     compute_dtype: torch.dtype = torch.float32
     masks: Bool[Tensor, "distinct vocab"] | None = None
     conditions: Conditions = Conditions()  # noqa: RUF009
+    objective: Objective | None = None
+    read: Read = not_read
+    held_out: Int[Tensor, "rows time"] | None = None
 
     def condition(self, batch: Batch) -> Float[Tensor, "batch condition"]:
         """What is known of each row of a batch; of width 0 where there are no conditions."""
@@ -128,6 +142,8 @@ class Phase:
     Args:
         before: Called once on entry (resampling).
         done: Ends the phase early.
+        keep: What it is for. `best`: the weights of the best validation, with which the next phase begins; `last`:
+            those at its end, for what it improves is no held-out likelihood.
     """
 
     name: str
@@ -135,12 +151,36 @@ class Phase:
     step: Step
     before: Callable[[State, torch.Generator], None] | None = None
     done: Callable[[State], bool] | None = None
+    keep: Literal["best", "last"] = "best"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cycle:
+    """Phases that follow one another `times` times."""
+
+    phases: tuple["Phase | Cycle", ...]
+    times: int
+
+
+def unrolled(path: Sequence[Phase | Cycle]) -> tuple[Phase, ...]:
+    """The phases one after the other; those of no step are left out."""
+    flat: list[Phase] = []
+    for part in path:
+        flat += unrolled(part.phases) * part.times if isinstance(part, Cycle) else [part] * bool(part.n_steps)
+    return tuple(flat)
 
 
 class AbstractMethod(abc.ABC):
     """One paper. Final subclasses are frozen dataclasses of its hyperparameters: the table `[method]`."""
 
+    takes_objective: ClassVar[bool] = False  # it is paid for its strings: the table [objective]
+
     batch_size: int
+
+    @property
+    def needs_objective(self) -> bool:
+        """Whether it cannot do without one."""
+        return self.takes_objective
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -157,27 +197,31 @@ class AbstractMethod(abc.ABC):
         """Networks and optimisers at step 0; drawn from PyTorch's global generator, which the caller has seeded."""
 
     @abc.abstractmethod
-    def phases(self, n_batches: int) -> tuple[Phase, ...]:
+    def phases(self, n_batches: int) -> tuple[Phase | Cycle, ...]:
         """The paper's outer loop, for an epoch of `n_batches`."""
 
     @abc.abstractmethod
     def evaluate(self, state: State, batch: Batch, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
         """Held-out measures as (sum, count); the first is the one that early stopping minimises."""
 
-    @abc.abstractmethod
-    def generator(self, state: State) -> AbstractGenerator: ...
+    def generator(self, state: State) -> AbstractGenerator:
+        generator = state.networks["generator"]
+        assert isinstance(generator, AbstractGenerator)
+        return generator
 
-    @abc.abstractmethod
     def context(
         self, state: State, index: Int[Tensor, " batch"], given: Given, seed: int
     ) -> Float[Tensor, "batch context"] | None:
-        """Prior draws and conditions of the samples with these numbers; None where the generator takes none.
+        """What leads the samples with these numbers: the conditions that are asked for, and before them the prior
+        draws of a latent method; None where the generator takes none.
 
         A row depends on the seed and on its number alone, so a sample is the same whatever is drawn beside it.
 
         Raises:
             UsageError: If what is asked for is no condition of the run, or cannot be read.
         """
+        asked = state.world.conditions.asked(given, len(index), index.device)
+        return asked if state.world.conditions.parts else None
 
 
 @dataclasses.dataclass(frozen=True)

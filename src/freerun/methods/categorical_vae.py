@@ -33,7 +33,6 @@ from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, desc
 from freerun.methods.descent import Descent, Optimiser
 from freerun.methods.estimators import ControlWeight, Cost, one_hot
 from freerun.methods.variational import beta_at, conditioned, dropped, hidden
-from freerun.models.generator import Generator
 from freerun.noise import uniform
 from freerun.sampling.likelihood import n_tokens, token_log_prob
 
@@ -170,11 +169,6 @@ class CategoricalVAE(AbstractMethod):
             "kl_per_sequence": (kl.sum(), n),
             **{name: (value * n, n) for name, value in use_of_classes(logits).items()},
         }
-
-    def generator(self, state: State) -> Generator:
-        generator = state.networks["generator"]
-        assert isinstance(generator, Generator)
-        return generator
 
     def context(
         self, state: State, index: Int[Tensor, " batch"], given: Given, seed: int

@@ -127,11 +127,6 @@ class GrammarVAE(AbstractLatentMethod):
         objective = self._loss(nll, logits, batch.tokens, allowed, latent).sum()
         return bound_measures(objective, nll, latent, n_tokens(batch.tokens))
 
-    def generator(self, state: State) -> SheetDecoder:
-        generator = state.networks["generator"]
-        assert isinstance(generator, SheetDecoder)
-        return generator
-
     def context(
         self, state: State, index: Int[Tensor, " batch"], given: Given, seed: int
     ) -> Float[Tensor, "batch context"]:

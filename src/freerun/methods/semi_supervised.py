@@ -40,7 +40,6 @@ from freerun.methods.class_terms import Read, completed, posterior, read, terms,
 from freerun.methods.descent import Descent, Optimiser
 from freerun.methods.rehearsal import Memory, RehearsingState
 from freerun.methods.variational import active_units, beta_at, conditioned, dropped
-from freerun.models.generator import Generator
 from freerun.noise import normal, uniform
 from freerun.sampling.likelihood import n_tokens
 
@@ -199,11 +198,6 @@ class SemiSupervisedVAE(AbstractLatentMethod):
         """q(y|x) of each sequence, whatever its label; the classes stand as in the world's conditions."""
         state.networks.eval()
         return state.networks["classifier"](state.networks["reader"](batch.tokens)).softmax(1)
-
-    def generator(self, state: State) -> Generator:
-        generator = state.networks["generator"]
-        assert isinstance(generator, Generator)
-        return generator
 
     def context(
         self, state: State, index: Int[Tensor, " batch"], given: Given, seed: int

@@ -11,16 +11,13 @@ mask of the sampling. Padding is the only token allowed after <eos>, so it adds 
 import dataclasses
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
-from freerun.conditions import Given
 from freerun.corpora.batches import Batch
 from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, descend
 from freerun.methods.descent import Descent, Optimiser
+from freerun.methods.likelihood import nll
 from freerun.methods.variational import hidden
-from freerun.models.generator import Generator
-from freerun.sampling.likelihood import n_tokens, token_log_prob
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,39 +48,20 @@ class TeacherForcing(AbstractMethod):
         return (Phase("teacher_forcing", self._n_steps(n_batches), self.step),)
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
-        generator = self.generator(state).train()
+        state.networks.train()
         condition = hidden(state.world.condition(batch), state.world.conditions, self.condition_dropout, rng)
-        nll, count = self._nll(generator, state, batch, condition)
-        loss = nll / count  # (1)
+        total, count = nll(state, batch, condition if self.condition else None)
+        loss = total / count  # (1)
         return {"nll_per_token": loss.detach(), **descend(loss, state.optimisers["generator"])}
 
     @torch.no_grad()
     def evaluate(self, state: State, batch: Batch, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
-        return {"nll_per_token": self._nll(self.generator(state).eval(), state, batch, state.world.condition(batch))}
-
-    def generator(self, state: State) -> Generator:
-        generator = state.networks["generator"]
-        assert isinstance(generator, Generator)
-        return generator
-
-    def context(
-        self, state: State, index: Int[Tensor, " batch"], given: Given, seed: int
-    ) -> Float[Tensor, "batch context"] | None:
-        """What is asked for; None where the run has no conditions."""
-        asked = state.world.conditions.asked(given, len(index), index.device)
-        return asked if state.world.conditions.parts else None
+        state.networks.eval()
+        return {"nll_per_token": nll(state, batch, state.world.condition(batch) if self.condition else None)}
 
     @property
     def columns(self) -> tuple[str, ...]:
         return self.condition
-
-    def _nll(
-        self, generator: Generator, state: State, batch: Batch, condition: Float[Tensor, "batch condition"]
-    ) -> tuple[Tensor, Tensor]:
-        """Summed negative log-likelihood in nats, and the number of tokens with one `<eos>` each."""
-        logits, _ = generator(batch.tokens, condition if state.world.conditions.parts else None)
-        allowed = state.world.allowed(batch)
-        return -token_log_prob(logits, batch.tokens, allowed).sum(), n_tokens(batch.tokens).sum()
 
     def _n_steps(self, n_batches: int) -> int:
         return self.n_steps or max(1, round(self.n_epochs * n_batches))

@@ -36,7 +36,6 @@ from freerun.methods.variational import (
     kl_per_axis,
 )
 from freerun.models.encoder import RecurrentEncoder
-from freerun.models.generator import Generator
 from freerun.noise import normal
 from freerun.sampling.likelihood import n_tokens, token_log_prob
 
@@ -137,11 +136,6 @@ class VRAE(AbstractLatentMethod):
         nll = self._nll(state, batch, conditioned(drawn(latent, rng), condition), batch.tokens)
         objective = nll.sum() + self.beta * self._free(kl_per_axis(latent)) * len(nll)  # (2)
         return bound_measures(objective, nll, latent, n_tokens(batch.tokens))
-
-    def generator(self, state: State) -> Generator:
-        generator = state.networks["generator"]
-        assert isinstance(generator, Generator)
-        return generator
 
     def context(
         self, state: State, index: Int[Tensor, " batch"], given: Given, seed: int

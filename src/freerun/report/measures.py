@@ -9,6 +9,9 @@ from freerun.report.folder import Run
 
 # name, or what stands before its number -> (what it means, +1 if more is better, -1 if less is)
 MEANING = {
+    "nll_oracle": ("nats per token under the oracle; compare at equal NLL on the test draw", -1),
+    "nll_oracle_standard_error": ("its standard error", 0),
+    "in_train": ("stand in the training draw", 0),
     "valid": ("strings that are molecules", 1),
     "unique@": ("different ones, of the first {n} valid", 1),
     "FCD/Test": ("Fr\u00e9chet ChemNet distance", -1),

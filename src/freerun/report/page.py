@@ -18,6 +18,7 @@ from freerun.report.figures import colour_of, learning_panels, property_panels, 
 from freerun.report.folder import Run, read_run
 from freerun.report.latent import codes_table
 from freerun.report.measures import measures_table
+from freerun.report.ratings import ratings_of
 from freerun.report.samples import is_chemical, n_drawings, samples_of, temperatures_of
 from freerun.report.summary import headline, tiles
 from freerun.report.tradeoff import tradeoff_panels
@@ -109,6 +110,7 @@ def _contents(runs: Sequence[Run]) -> dict[str, Any]:
 def _drawings(runs: Sequence[Run], n_drawn: int) -> dict[str, Any]:
     return {
         "samples": [samples_of(run, n_drawn) for run in runs],
+        "rated": [ratings_of(run, n_drawn) for run in runs],
         "temperatures": [temperatures_of(run, n_drawn // 4) for run in runs],
         "codes": [codes_of(run, n_runs=len(runs), is_drawn=n_drawn >= 4) for run in runs],
         "walks": [walks_of(run, alone=len(runs) == 1, is_drawn=n_drawn >= 4) for run in runs],

@@ -42,6 +42,11 @@ class AbstractRepresentation(abc.ABC):
     def separator(self) -> str:
         """What stands between two tokens of a string: nothing, or a space between words."""
 
+    @property
+    def fixed_vocab(self) -> tuple[str, ...]:
+        """Tokens that the form itself prescribes, in their order; none: the corpus decides."""
+        return ()
+
     @abc.abstractmethod
     def normalise(self, text: str) -> str:
         """The one writing that this form has of a string. Raises InvalidSequence as `tokenize` does."""

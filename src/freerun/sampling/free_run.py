@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -29,7 +30,8 @@ class Rollout(Rows):
     Args:
         index: Number of each sample.
         tokens: What was written: ids, `<eos>`, then `<pad>`.
-        log_prob: Of each token, under the distribution that it was drawn from; 0 on padding and on a given prefix.
+        log_prob: Of each token, under the distribution that it was drawn from; 0 on padding and on a given prefix; NaN
+            where it was not asked for.
         hidden: Last layer's state from which each token was drawn (on request).
         allowed: The mask that was obeyed at each step (on request).
     """
@@ -39,6 +41,27 @@ class Rollout(Rows):
     log_prob: Float[Tensor, "batch time"]
     hidden: Float[Tensor, "batch time hidden"] | None = None
     allowed: Bool[Tensor, "batch time vocab"] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Fork(Rows):
+    """Where rows begin: before their first token, or behind a prefix.
+
+    Args:
+        key: Of each row's uniform numbers.
+        position: Tokens written so far.
+        token: The last of them, which the generator has not read yet.
+        tokens: All of them, then `<pad>`.
+        generator: The state after all tokens but the last.
+        constraint: The state after all tokens.
+    """
+
+    key: Int[Tensor, " batch"]
+    position: Int[Tensor, " batch"]
+    token: Int[Tensor, " batch"]
+    tokens: Int[Tensor, "batch prefix"]
+    generator: Rows
+    constraint: Rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +86,11 @@ class FreeRun:
         budget: Most tokens a row may write, `<eos>` included.
         context: A function from sample indices to contexts, where the generator takes one.
         prefix: A function from sample indices to the tokens that are forced on them, padded with `<pad>`.
+        fork: A function from sample indices to rows of their own that go on from there, instead of from `<bos>`; seed
+            and context are theirs.
         batch_size: Rows at work at once.
+        with_log_prob: The samples come with their log-probabilities. Without, large vocabularies are drawn from faster;
+            the samples are the same up to uniform numbers within rounding of a boundary.
         with_hidden: The samples come with the last layer's hidden states.
         with_masks: The samples come with the masks that they obeyed.
     """
@@ -78,6 +105,8 @@ class FreeRun:
     batch_size: int = 512
     with_hidden: bool = False
     with_masks: bool = False
+    with_log_prob: bool = True
+    fork: Callable[[Tensor], Fork] | None = None
 
     def __call__(self, n: int, first: int = 0) -> Rollout:
         """Samples `first` to `first + n - 1`, in order; the time axis ends with the longest."""
@@ -125,36 +154,47 @@ class FreeRun:
                 desk = desk[stays]
 
     def _open(self, index: Int[Tensor, " batch"]) -> _Desk:
-        """Rows that have written nothing yet."""
+        """Rows that this run has written nothing on yet."""
         n, width = len(index), self.budget + 1  # one column to spare: rows that have ended write <pad> there
         weight = next(self.generator.parameters())
         device = weight.device
         index = index.to(device)
-        state = self.constraint.start(n, self.budget, device)
+        rows = self._beginning(index) if self.fork is None else self.fork(index)
         written = Rollout(
             index,
-            torch.full((n, width), PAD, device=device),
+            F.pad(rows.tokens, (0, width - rows.tokens.shape[1]), value=PAD),
             weight.new_zeros(n, width),
             weight.new_zeros(n, width, self.generator.d_hidden) if self.with_hidden else None,
             torch.zeros(n, width, self.constraint.n_vocab, device=device).bool() if self.with_masks else None,
         )
         return _Desk(
+            key=rows.key,
+            position=rows.position,
+            token=rows.token,
+            allowed=self.constraint.allowed(rows.constraint),
+            generator=rows.generator,
+            constraint=rows.constraint,
+            written=written,
+            forced=None if self.prefix is None else self.prefix(index).to(device).clone(),
+        )
+
+    def _beginning(self, index: Int[Tensor, " batch"]) -> Fork:
+        """Before the first token."""
+        return Fork(
             key=row_keys(self.seed, index),
             position=torch.zeros_like(index),
             token=torch.full_like(index, BOS),
-            allowed=self.constraint.allowed(state),
-            generator=self.generator.start(n, None if self.context is None else self.context(index).to(device).clone()),
-            constraint=state,
-            written=written,
-            forced=None if self.prefix is None else self.prefix(index).to(device).clone(),
+            tokens=index.new_zeros(len(index), 0),
+            generator=self.generator.start(
+                len(index), None if self.context is None else self.context(index).to(index.device).clone()
+            ),
+            constraint=self.constraint.start(len(index), self.budget, index.device),
         )
 
     def _step(self, desk: _Desk) -> _Desk:
         """One more token for every row; a row that has ended writes `<pad>`, the only token it is allowed."""
         logits, state = self.generator.step(desk.token, desk.generator)
-        log_probs = self.decoding.log_probs(logits, desk.allowed)
-        tokens = self.decoding.choose(log_probs, uniform_at(desk.key, desk.position))
-        log_prob = log_probs.gather(1, tokens[:, None])[:, 0]
+        tokens, log_prob = self._chosen(logits, desk)
         if desk.forced is not None:
             tokens, log_prob = _force(desk, tokens, log_prob)
         at, written = desk.position[:, None], desk.written
@@ -174,6 +214,16 @@ class FreeRun:
             generator=state,
             constraint=constraint,
         )
+
+    def _chosen(self, logits: Float[Tensor, "batch vocab"], desk: _Desk) -> tuple[Tensor, Tensor]:
+        """A token of each row, and its log-probability."""
+        u = uniform_at(desk.key, desk.position)
+        if not self.with_log_prob:
+            tokens = self.decoding.draw(logits, desk.allowed, u)
+            return tokens, logits.new_full(tokens.shape, torch.nan)
+        log_probs = self.decoding.log_probs(logits, desk.allowed)
+        tokens = self.decoding.choose(log_probs, u)
+        return tokens, log_probs.gather(1, tokens[:, None])[:, 0]
 
 
 def _force(desk: _Desk, tokens: Tensor, log_prob: Tensor) -> tuple[Tensor, Tensor]:

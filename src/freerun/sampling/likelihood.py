@@ -1,11 +1,16 @@
 """Log-probabilities under a constraint: the one place that scores given sequences."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from freerun.constraints.base import PAD, AbstractConstraint
 from freerun.models.generator import AbstractGenerator
+
+PIECE = 1 << 18  # logits at a time: 1 MiB
 
 
 def masked_log_softmax(
@@ -25,9 +30,47 @@ def token_log_prob(
     temperature: float = 1.0,
 ) -> Float[Tensor, "batch time"]:
     """log p(y_t | y_1 .. y_{t-1}) in nats; 0 for `<pad>` after `<eos>`, the only token allowed there."""
-    masked = (logits / temperature).masked_fill(~allowed, -torch.inf)
-    chosen = masked.gather(-1, tokens[..., None])[..., 0]
-    return chosen - masked.logsumexp(-1)
+    scaled = logits if temperature == 1.0 else logits / temperature
+    chosen = _TokenLogProb.apply(scaled.flatten(0, 1), tokens.flatten(), allowed.flatten(0, 1))
+    assert isinstance(chosen, Tensor)
+    return chosen.unflatten(0, tokens.shape)
+
+
+class _TokenLogProb(torch.autograd.Function):
+    """`masked_log_softmax` at one token a row, in pieces of rows that stay in the processor's cache.
+
+    With thousands of words the passes over the logits are what training costs; this makes one forward and one back,
+    and keeps nothing of their size but the logits themselves.
+    """
+
+    @staticmethod
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, logits: Float[Tensor, "rows vocab"], tokens: Int[Tensor, " rows"], allowed: Bool[Tensor, "rows vocab"]
+    ) -> Float[Tensor, " rows"]:
+        pieces = [logits[rows].masked_fill(~allowed[rows], -torch.inf).logsumexp(1) for rows in _pieces(logits)]
+        log_sum = torch.cat(pieces) if pieces else logits.new_zeros(0)
+        at, is_allowed = tokens[:, None], allowed.gather(1, tokens[:, None])
+        chosen = logits.gather(1, at).masked_fill(~is_allowed, -torch.inf)[:, 0]
+        ctx.save_for_backward(logits, at, allowed, is_allowed, log_sum)
+        return chosen - log_sum
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, grad: Float[Tensor, " rows"]
+    ) -> tuple[Tensor, None, None]:
+        """one-hot(token) - softmax, times the gradient; 0 off the mask."""
+        logits, at, allowed, is_allowed, log_sum = ctx.saved_tensors
+        result = torch.empty_like(logits)
+        for rows in _pieces(logits):
+            probs = (logits[rows] - log_sum[rows, None]).masked_fill_(~allowed[rows], -torch.inf).exp_()
+            torch.mul(probs, -grad[rows, None], out=result[rows])
+        return result.scatter_add_(1, at, (grad[:, None] * is_allowed)), None, None
+
+
+def _pieces(logits: Float[Tensor, "rows vocab"]) -> Iterator[slice]:
+    size = max(1, PIECE // logits.shape[1])
+    return (slice(first, first + size) for first in range(0, len(logits), size))
 
 
 def log_prob(

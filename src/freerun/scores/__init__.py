@@ -6,6 +6,7 @@ import re
 
 from freerun.errors import UsageError, excerpt
 from freerun.scores.base import Score, nearest
+from freerun.scores.beside import diversity, text_diversity, uniqueness
 from freerun.scores.families import FAMILIES
 from freerun.scores.filters import N_ALERTS, alerts, passes_filters
 from freerun.scores.molecules import descriptor, lengths, logp, of_strings, plogp, qed, validity, weight
@@ -154,6 +155,34 @@ SCORES: dict[str, Score] = {
         range=(0.0, math.inf),
         worst=10_000.0,
         function=lengths,
+    ),
+    "uniqueness": Score(
+        name="uniqueness",
+        about="1 / how often the string stands in its batch, in any writing",
+        direction="higher",
+        range=(0.0, 1.0),
+        worst=0.0,
+        function=uniqueness,
+        scope="batch",
+    ),
+    "diversity": Score(
+        name="diversity",
+        about="1 - mean Tanimoto similarity (Morgan fingerprints) to the other molecules of its batch",
+        direction="higher",
+        range=(0.0, 1.0),
+        worst=0.0,
+        function=diversity,
+        domain="molecule",
+        scope="batch",
+    ),
+    "text_diversity": Score(
+        name="text_diversity",
+        about="1 - mean overlap of word pairs with the other strings of its batch",
+        direction="higher",
+        range=(0.0, 1.0),
+        worst=0.0,
+        function=text_diversity,
+        scope="batch",
     ),
 }
 

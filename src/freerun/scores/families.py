@@ -1,13 +1,19 @@
 """Scores that need an argument: likeness to a molecule, a pattern, the fit of a formula, any descriptor of RDKit."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from freerun.chemistry import rdkit
 from freerun.errors import UsageError, excerpt
 from freerun.scores.base import Family, Score, nearest
+from freerun.scores.beside import novelty
+from freerun.scores.command import found
 from freerun.scores.molecules import descriptor, descriptors, molecule, of_strings
+from freerun.scores.ratings import people
 from freerun.scores.regression import TARGET, WORST, Points, fit
 
 BITS = 2048
@@ -103,6 +109,28 @@ def rdkit_descriptor(name: str) -> Score:
     )
 
 
+def command(argument: str) -> Score:
+    """The numbers that a program prints. Only a `Guarded` score runs it: a name in a file starts nothing.
+
+    Raises:
+        UsageError: If there is no such program.
+    """
+    found(argument)
+
+    def refuse(strings: Sequence[str]) -> np.ndarray:
+        raise UsageError(f"command:{argument} starts a program, which only an objective does: --objective NAME")
+
+    return Score(
+        name=f"command:{argument}",
+        about=f"what the program {excerpt(argument)} prints",
+        direction="higher",
+        range=(-math.inf, math.inf),
+        worst=-100.0,
+        function=refuse,
+        program=f"command:{argument}",
+    )
+
+
 FAMILIES: dict[str, Family] = {
     "similarity": Family(
         "similarity", "SMILES", "Tanimoto similarity of Morgan fingerprints to a molecule, 0 to 1", similarity
@@ -116,4 +144,12 @@ FAMILIES: dict[str, Family] = {
         default=TARGET,
     ),
     "rdkit": Family("rdkit", "NAME", "any descriptor of RDKit by its name there, as rdkit:BertzCT", rdkit_descriptor),
+    "command": Family(
+        "command",
+        "PROGRAM ARG...",
+        "a program, given strings on its input, one a line, that prints a number for each; for objectives only",
+        command,
+    ),
+    "novelty": Family("novelty", "FILE", "1 if the string does not stand in the file, in any writing, else 0", novelty),
+    "ratings": Family("ratings", "FILE.csv", "what people would rate it, by the ratings that they gave", people),
 }

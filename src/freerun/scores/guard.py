@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -11,10 +12,12 @@ from jaxtyping import Float64
 from freerun.errors import excerpt
 from freerun.scores.attempt import Failure, attempt
 from freerun.scores.base import Score
+from freerun.scores.command import Command
 from freerun.scores.program import Program, Stopped
 
 NO_VALUE: Failure = ("no value", "NaN")
 INFINITE: Failure = ("infinite", "not a finite number")
+EXTERNAL = "command:"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Outcome:
     Args:
         values: Finite, or NaN where there is none.
         failures: Strings by kind: `no value` (the score's own NaN: it is no molecule, say), `infinite`, `raised`,
-            `wrong answer` (not one number a string), `too slow`, `died`.
+            `wrong answer` (not one number a string), `too slow`, `died`; of an external program also `too few lines`,
+            `too many lines`, `no number`, `not sent`.
         examples: The first string of each kind, with the reason.
     """
 
@@ -34,22 +38,37 @@ class Outcome:
 
 
 class Guarded:
-    """A score behind a guard. In a `with` block, so that its process ends.
+    """A score behind a guard. In a `with` block, so that its processes end.
 
     A score with a `program` runs in a process of its own, string by string, or all strings together where its scope is
-    `batch`; any other runs here, where nothing can stop it.
+    `batch`; an external one (`command:PROGRAM ARG...`) as `Command` says; any other runs here, where nothing can stop
+    it.
 
     Args:
         score: What is guarded.
         seconds: The longest time of a string (of a list, for a batch) in the other process. When it is over, or the
             process dies, a new process goes on with the next string.
+        folder: Where an external program's answers are kept until they are `written`; None: a temporary one. It and
+            the next two matter to external programs only.
+        batch: Strings at most for one process.
+        n_workers: Processes at once.
     """
 
-    def __init__(self, score: Score, *, seconds: float = 60.0):
+    def __init__(
+        self,
+        score: Score,
+        *,
+        seconds: float = 60.0,
+        folder: Path | None = None,
+        batch: int = 64,
+        n_workers: int = 1,
+    ):
         if seconds <= 0:
             raise ValueError(f"a time limit of {seconds:g} s leaves no time; give more than 0")
         self.score, self.seconds = score, seconds
+        self.folder, self.batch, self.n_workers = folder, batch, n_workers
         self._program: Program | None = None
+        self._command: Command | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +80,9 @@ class Guarded:
         if self._program is not None:
             self._program.close()
             self._program = None
+        if self._command is not None:
+            self._command.close()
+            self._command = None
 
     def __call__(self, strings: Sequence[str]) -> Outcome:
         """The values, and what went wrong.
@@ -69,25 +91,63 @@ class Guarded:
             FreerunError: If the program cannot be loaded.
         """
         values = np.full(len(strings), np.nan)
-        failures: Counter[str] = Counter()
+        reasons: dict[int, Failure] = {}
+        for at, value, reason in self.answers(strings):
+            values[at] = value
+            if reason is not None:
+                reasons[at] = reason
         examples: dict[str, str] = {}
-        for at, (value, failure) in enumerate(self._answers(strings)):
-            reason = failure or _flaw(value)
-            if reason is None:
-                values[at] = value
-            else:
-                failures[reason[0]] += 1
-                examples.setdefault(reason[0], f"{excerpt(strings[at])}: {reason[1]}")
-        return Outcome(values, failures, examples)
+        for at, (kind, words) in sorted(reasons.items()):
+            examples.setdefault(kind, f"{excerpt(strings[at])}: {words}")
+        return Outcome(values, Counter(kind for kind, _ in reasons.values()), examples)
 
-    def _answers(self, strings: Sequence[str]) -> Generator[tuple[float, Failure | None], None, None]:
-        """One a string."""
+    def answers(self, strings: Sequence[str]) -> Generator[tuple[int, float, Failure | None], None, None]:
+        """Position, value (finite, or NaN) and what went wrong, as they come: each string once, in any order.
+
+        Raises:
+            FreerunError: If the program cannot be loaded, or an external one dies on everything.
+        """
         try:
-            for part, failure in self._elsewhere(strings) if self.score.program else self._here(strings):
-                yield from ((float(value), failure) for value in part)
+            for at, value, failure in self._positioned(strings):
+                reason = failure or _flaw(value)
+                yield at, np.nan if reason else value, reason
         except BaseException:
             self.close()  # its answers to this list are still on the way: the next list needs a new process
             raise
+
+    def recovered(self) -> dict[str, float]:
+        """Answers (finite, or NaN) that an external program gave to a freerun that was killed; to be kept first.
+
+        Raises:
+            FreerunError: If that program still runs, and does not end.
+        """
+        values = self._external().recovered() if self._is_external else {}
+        return {string: value if _flaw(value) is None else np.nan for string, value in values.items()}
+
+    def written(self) -> None:
+        """The caller has on the disk all that was handed out so far: nobody will need to recover it."""
+        if self._command is not None:
+            self._command.written()
+
+    @property
+    def _is_external(self) -> bool:
+        return self.score.program.startswith(EXTERNAL)
+
+    def _external(self) -> Command:
+        if self._command is None:
+            argument = self.score.program.removeprefix(EXTERNAL)
+            self._command = Command(argument, self.folder, self.batch, self.seconds, self.n_workers)
+        return self._command
+
+    def _positioned(self, strings: Sequence[str]) -> Iterator[tuple[int, float, Failure | None]]:
+        if self._is_external:
+            yield from self._external().answers(strings)
+            return
+        at = 0
+        for part, failure in self._elsewhere(strings) if self.score.program else self._here(strings):
+            for value in part:
+                yield at, float(value), failure
+                at += 1
 
     def _here(self, strings: Sequence[str]) -> Iterator[tuple[np.ndarray, Failure | None]]:
         """All at once; where that fails, one by one, so that one string's fault is no other's."""

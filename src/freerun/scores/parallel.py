@@ -51,7 +51,7 @@ def values_of(
         _tell(progress, done, strings)
         seconds = time.monotonic() - began
         if n_workers > 1 and seconds > patience and seconds / done * (len(pieces) - done) > patience:
-            with _crew(spec, n_workers) as computed:
+            with crew(spec, n_workers) as computed:
                 for part in computed(pieces[done:]):
                     parts.append(part)
                     _tell(progress, len(parts) - 1, strings)
@@ -64,7 +64,7 @@ def _tell(progress: Progress | None, n_pieces: int, strings: Sequence[str]) -> N
 
 
 @contextmanager
-def _crew(spec: str, n_workers: int) -> Iterator[Callable[[list[Sequence[str]]], Iterator[np.ndarray]]]:
+def crew(spec: str, n_workers: int) -> Iterator[Callable[[list[Sequence[str]]], Iterator[np.ndarray]]]:
     """A function that computes pieces, in order; the processes behind it end with the block."""
     programs = [Program(spec) for _ in range(n_workers)]
     idle: queue.SimpleQueue[Program] = queue.SimpleQueue()

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def main() -> None:
     first = read_frame(sys.stdin.buffer)
     if first is None:
         return
+    warnings.simplefilter("ignore")  # the parent has told them, where it loaded the same
     try:
         function = loaded(first[0]["program"])
     except Exception as error:

@@ -14,8 +14,8 @@ from jaxtyping import Float64
 
 from freerun.errors import FreerunError
 from freerun.noise import mix
+from freerun.objectives.objective import Objective
 from freerun.search.history import Asked, History, Log
-from freerun.search.queries import Objective
 
 MOST_EMPTY_ROUNDS = 20  # without a new string, before a search is given up
 

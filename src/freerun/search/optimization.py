@@ -10,13 +10,15 @@ import numpy as np
 
 from freerun.errors import UsageError
 from freerun.files import sha256
+from freerun.objectives.objective import Objective
+from freerun.objectives.terms import Term, find_terms, of_one_string
+from freerun.paying import reader
 from freerun.run_folder import RunFolder
 from freerun.search.best_of_n import first_distinct, uniform_strings
 from freerun.search.history import Asked, History, Log
 from freerun.search.latent_bo import AbstractProtocol, Space, search
 from freerun.search.plan import Outcome, Plan, ranking
-from freerun.search.queries import Objective, Term, find_terms
-from freerun.search.spaces import Notify, Work, prior_strings, reader, space_of, start_of, told
+from freerun.search.spaces import Notify, Work, prior_strings, space_of, start_of, told
 from freerun.trained import Trained
 from freerun.tuning import tuned
 
@@ -34,11 +36,11 @@ def optimize(
     Raises:
         UsageError: If a score is not known, or the run has no latent codes, or too few strings to start from.
     """
-    terms = find_terms(plan.scores)
+    terms = of_one_string(find_terms(plan.scores))
     trained = Trained.load(folder, device=device)
     place = folder.path / "optimize" / _name(terms)
     place.mkdir(parents=True, exist_ok=True)
-    with RunFolder(place).locked(), Objective(terms, place / "scores.csv", reader(trained)) as objective:
+    with RunFolder(place).locked(), Objective(terms, place / "scores.csv", reader(trained.representation)) as objective:
         start, seeds = None, range(plan.seed, plan.seed + plan.n_seeds)
         if plan.by == "latent":
             space = space_of(trained, plan.max_length)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from freerun.config import named
 from freerun.errors import UsageError
+from freerun.objectives.objective import Objective
+from freerun.objectives.terms import Term
 from freerun.search.history import Asked
-from freerun.search.queries import Objective, Term
 
 FEWEST_AT_START = 10
 WAYS = {

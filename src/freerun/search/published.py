@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from freerun.objectives.objective import Objective
 from freerun.search.gaussian import highest_expected_improvement
 from freerun.search.history import History
 from freerun.search.latent_bo import AbstractProtocol, Proposal, Space, standardised
-from freerun.search.queries import Objective
 from freerun.search.sparse_gp import fit_sparse
 
 

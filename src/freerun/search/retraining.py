@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from freerun.objectives.objective import Objective
 from freerun.search.history import Asked, History
 from freerun.search.latent_bo import AbstractProtocol, Proposal, Space, encoded
-from freerun.search.queries import Objective
 from freerun.search.trust_region import TrustRegion
 
 Tuner = Callable[[Sequence[str], Float64[np.ndarray, " strings"], int, int], Space]  # strings, weights, steps, seed

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from freerun import codes
-from freerun.chemistry import canonical
 from freerun.errors import UsageError
 from freerun.grammars.earley import Parser
 from freerun.grammars.reading import grammar_of
+from freerun.objectives.objective import Objective
 from freerun.prepare import reopen
 from freerun.representations.grammar import GrammarRules
 from freerun.samples import Wanted, draw
@@ -18,24 +18,10 @@ from freerun.search.history import Asked
 from freerun.search.latent_bo import Space
 from freerun.search.neighbours import Neighbours
 from freerun.search.plan import FEWEST_AT_START, Plan
-from freerun.search.queries import Objective, Read
 from freerun.trained import Trained
 
 Notify = Callable[[str], None]
 Work = Callable[[str, int, int], None]  # which part, how much of it is done, how much there is
-
-
-def reader(trained: Trained) -> Read:
-    """Canonical SMILES of molecules; any other string is known by itself."""
-    representation = trained.representation
-
-    def read(string: str) -> tuple[str, bool]:
-        if not representation.is_chemical:
-            return string, representation.is_valid(string)
-        smiles = canonical(string)
-        return smiles or string, smiles is not None
-
-    return read
 
 
 def space_of(trained: Trained, max_length: int = 0) -> Space:

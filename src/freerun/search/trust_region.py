@@ -23,10 +23,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from freerun.noise import mix
+from freerun.objectives.objective import Objective
 from freerun.search.gaussian import fit_exact, lengths_of, log_ei, thompson
 from freerun.search.history import Asked, History
 from freerun.search.latent_bo import AbstractProtocol, Proposal, Space, encoded, new_ones, standardised
-from freerun.search.queries import Objective
 
 N_DEVIATIONS = 3.0  # the unit cube reaches this far to both sides of the start's mean, in its standard deviations
 LONGEST, SHORTEST = 1.6, 0.5**5

@@ -1,0 +1,159 @@
+"""ORGAN: SeqGAN whose reward also holds objectives, which need not be differentiable.
+
+Guimaraes, Sanchez-Lengeling, Outeiral, Farias & Aspuru-Guzik 2017, arXiv:1705.10843.
+
+    R(Y) = lambda D(Y) + (1 - lambda) O(Y) w(Y)                                                            (1)
+    w(Y) = 1 / (times that Y occurs in the batch), and in the code, times (unique fraction of the batch)   (2)
+    Q_t = 1/N sum_n R(Y^n),  Y^n ~ G(. | y_1 .. y_l),  l >= t                                              (3)
+
+lambda = 1 is SeqGAN, 0 plain reinforcement. Occurrences are of canonical strings, in the batch of one prefix length and
+one rollout. Strings that are not valid have O = 0 and stay in the loss.
+
+Deviations: a baseline (`policy_gradient.py`; `baseline = "none"` is the paper's); `n_prefixes` lengths are completed
+`n_rollouts` times instead of all of them 16 times (`n_prefixes = 0`, `n_rollouts = 16`); the critic's training ends
+when it is good enough (`seqgan.py`). With `wasserstein` the critic is that of the paper's ORWGAN, kept Lipschitz by
+spectral normalisation; its D is unbounded, so it is standardised over all strings that are paid together and mapped to
+(0, 1) by the logistic function before (1), which the paper does not.
+"""
+
+import dataclasses
+import functools
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from freerun.constraints.base import PAD
+from freerun.corpora.batches import Batch
+from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend
+from freerun.methods.collapse import seen, stop_below
+from freerun.methods.descent import Descent
+from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, critic_step, is_enough, logits_of
+from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
+from freerun.methods.paid import totals, validity
+from freerun.methods.policy_gradient import (
+    Baseline,
+    action_values,
+    advantages,
+    log_probs,
+    policy_loss,
+    prefix_lengths,
+    sampled,
+)
+from freerun.models.sequence_critic import CriticShape
+
+
+@dataclasses.dataclass(frozen=True)
+class ORGAN(AbstractMethod):
+    """A generator that is paid for looking real and by an objective.
+
+    Args:
+        n_mle: Steps of maximum likelihood first; 0: none, for a run that starts from another one's weights.
+        n_steps: Updates of the generator by (1).
+        batch_size: Strings of each update.
+        adversarial: lambda in (1), from 0 to 1; at 0 there is no critic.
+        repeat_penalty: w in (1): `count` and `count+fraction` are the two parts of (2); `none`: 1.
+        turns_every: With `objective.combine = "turns"`: updates before the next score has its turn.
+        n_pretrain: Most updates of the critic before the first of these.
+        n_critic: Most updates of the critic after each of these.
+        critic_enough: Held-out accuracy at which a phase of the critic's training ends; above 1: never.
+        wasserstein: The critic of ORWGAN.
+        n_prefixes: Prefix lengths that are completed; 0: all.
+        n_rollouts: Completions of each prefix, N in (3); 0: none, the whole episode.
+        baseline: `batch`, or `none`.
+        stop_at_collapse: Share of different strings in a batch below which the training ends; 0: never.
+        mle_descent: How the generator is optimised in the first phase, `descent` thereafter.
+
+    Raises:
+        ValueError: If lambda is not in [0, 1].
+    """
+
+    takes_objective = True
+
+    n_mle: int = 0
+    n_steps: int = 100
+    batch_size: int = 64
+    adversarial: float = 0.5
+    repeat_penalty: Literal["count+fraction", "count", "none"] = "count+fraction"
+    turns_every: int = 10
+    n_pretrain: int = 500
+    n_critic: int = 5
+    critic_enough: float = 0.75
+    wasserstein: bool = False
+    n_prefixes: int = 4
+    n_rollouts: int = 4
+    baseline: Baseline = "batch"
+    stop_at_collapse: float = 0.0
+    critic: CriticShape = CriticShape()  # noqa: RUF009
+    mle_descent: Descent = Descent()  # noqa: RUF009
+    descent: Descent = Descent(lr=1e-4)  # noqa: RUF009
+    critic_descent: Descent = Descent(lr=1e-4, clip=0.0)  # noqa: RUF009
+
+    def __post_init__(self):
+        if not 0 <= self.adversarial <= 1:
+            raise ValueError(f"adversarial = {self.adversarial}, the lambda of the reward, must be in [0, 1]")
+
+    @property
+    def needs_objective(self) -> bool:
+        return self.adversarial < 1
+
+    def init(self, world: World) -> State:
+        n_critic = (self.n_pretrain + self.n_steps * self.n_critic) * (self.adversarial > 0)
+        descents = {
+            MLE: (self.mle_descent, self.n_mle),
+            GENERATOR: (self.descent, self.n_steps),
+            CRITIC: (self.critic_descent, n_critic),
+        }
+        shape = dataclasses.replace(self.critic, spectral=self.critic.spectral or self.wasserstein)
+        return adversarial_state(world, shape, descents)
+
+    def phases(self, n_batches: int) -> tuple[Phase | Cycle, ...]:
+        generator = Phase("generator", 1, self.step, done=stop_below(self.stop_at_collapse), keep="last")
+        if not self.adversarial:
+            return mle_phase(self.n_mle), Cycle((generator,), self.n_steps)
+        learn = functools.partial(critic_step, wasserstein=self.wasserstein)
+        before, after = (critic_phase(n, 1, learn, 0, self._is_enough) for n in (self.n_pretrain, self.n_critic))
+        return mle_phase(self.n_mle), before, Cycle((generator, after), self.n_steps)
+
+    def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
+        objective = state.world.objective
+        if objective is not None:
+            objective.turn = state.optimisers[GENERATOR].step // self.turns_every
+        tokens = sampled(state, self.batch_size, rng)
+        lengths = prefix_lengths(batch.tokens.shape[1], self.n_prefixes, rng) if self.n_rollouts else []
+        values, n_written = action_values(  # (3)
+            state, tokens, lambda rows, n: self.reward(state, rows, n), lengths, self.n_rollouts, rng
+        )
+        written = tokens != PAD
+        loss = policy_loss(log_probs(state, tokens), advantages(values, written, self.baseline))
+        logs = descend(loss, state.optimisers[GENERATOR])
+        told = {}
+        if objective is not None:
+            told = {"objective": totals(state, tokens, len(tokens)).mean(), "validity": validity(state, tokens)}
+        return {
+            "reward": values.gather(1, written.sum(1, keepdim=True) - 1).mean(),
+            **seen(state, tokens),
+            "n_tokens": torch.tensor(n_written),
+            **told,
+            **logs,
+        }
+
+    def _is_enough(self, state: State) -> bool:
+        """Whether a phase of the critic is over: it is good enough, or there is nothing left to tell apart."""
+        return is_enough(state, self.critic_enough) or stop_below(self.stop_at_collapse)(state)
+
+    def evaluate(self, state: State, batch: Batch, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
+        return evaluated(state, batch)
+
+    def reward(self, state: State, tokens: Int[Tensor, "rows time"], batch: int) -> Float[Tensor, " rows"]:
+        """(1)"""
+        reward = torch.zeros(len(tokens), device=tokens.device)
+        if self.adversarial < 1:
+            reward += (1 - self.adversarial) * totals(state, tokens, batch, repeats=self.repeat_penalty)
+        if self.adversarial > 0:
+            logits = logits_of(state, tokens)
+            if self.wasserstein:
+                logits = (logits - logits.mean()) / logits.std().clamp(min=1e-6)
+            reward += self.adversarial * logits.sigmoid()
+        return reward

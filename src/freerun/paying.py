@@ -1,0 +1,95 @@
+"""What a run is paid by: the objective of its config, fitted to its corpus and opened in its folder."""
+
+import dataclasses
+import itertools
+import shlex
+from collections.abc import Callable, Container
+from pathlib import Path
+
+from freerun.chemistry import canonical
+from freerun.config import Config
+from freerun.corpora.corpus import Corpus
+from freerun.errors import UsageError
+from freerun.objectives.accounts import Read
+from freerun.objectives.objective import Objective
+from freerun.objectives.settings import ObjectiveSettings
+from freerun.objectives.terms import is_file, names_function
+from freerun.representations.base import AbstractRepresentation
+from freerun.run_folder import RunFolder
+from freerun.scores import split_weight
+
+N_FITTED = 1000  # strings of the corpus whose values tell what a score can reach
+
+
+def anchored(settings: ObjectiveSettings) -> ObjectiveSettings:
+    """Files that the objective names by their whole path: a run can be resumed from any folder."""
+    names = {split_weight(spec)[0]: spec for spec in settings.scores}
+    whole = {name: _anchored(name) for name in names}
+    return dataclasses.replace(
+        settings,
+        scores=tuple(whole[name] + spec.removeprefix(name) for name, spec in names.items()),
+        shapes={whole.get(name, name): shape for name, shape in settings.shapes.items()},
+    )
+
+
+def _anchored(name: str) -> str:
+    family, _, argument = name.partition(":")
+    if names_function(name):
+        path, _, function = name.rpartition(":")
+        return f"{Path(path).resolve()}:{function}"
+    if family == "command":
+        words = (str(Path(word).resolve()) if is_file(word) else word for word in shlex.split(argument))
+        return f"{family}:{shlex.join(words)}"
+    return f"{family}:{Path(argument).resolve()}" if argument and is_file(argument) else name
+
+
+def fitted_objective(config: Config, corpus: Corpus, notify: Callable[[str], None]) -> ObjectiveSettings:
+    """The table `[objective]` with a shape for every score that needs one.
+
+    Raises:
+        UsageError: If the method takes no objective and there is one, or needs one and there is none.
+    """
+    settings, method = config.objective, config.method
+    if not settings.scores:
+        if method.takes_objective and method.needs_objective:
+            raise UsageError(
+                "this method is taught by an objective; give --objective NAME, `freerun scores` lists them"
+            )
+        return settings
+    if not method.takes_objective:
+        raise UsageError(
+            f"[objective]: {', '.join(settings.scores)} would pay nobody: this method is taught by no objective; "
+            "organ, reinforce, reinvent and hill_climb are"
+        )
+    lines = (text for _, text in corpus.strings("train"))
+    fitted = settings.fitted(list(itertools.islice(lines, N_FITTED)))
+    for name in fitted.shapes.keys() - settings.shapes.keys():
+        shape = fitted.shapes[name]
+        told = ", ".join(f"{key} = {value}" for key, value in shape.items())
+        notify(f"{name} is paid as {told}: what {N_FITTED:,} strings of the corpus reach; [objective.shapes] decides")
+    return fitted
+
+
+def opened_objective(
+    config: Config, corpus: Corpus, folder: RunFolder, representation: AbstractRepresentation
+) -> Objective | None:
+    """The objective, its ledger `scores.csv` in the run folder; None where the run has none."""
+    if not config.objective.scores:
+        return None
+    known: Container[str] | None = None
+    if "novelty" in (split_weight(spec)[0] for spec in config.objective.scores):
+        read = reader(representation)
+        known = {read(text)[0] for _, text in corpus.strings("train")}
+    return config.objective.build(folder.path / "scores.csv", reader(representation), known)
+
+
+def reader(representation: AbstractRepresentation) -> Read:
+    """Canonical SMILES of molecules; any other string is known by itself."""
+
+    def read(string: str) -> tuple[str, bool]:
+        if not representation.is_chemical:
+            return string, representation.is_valid(string)
+        smiles = canonical(string)
+        return smiles or string, smiles is not None
+
+    return read

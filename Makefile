@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := $(shell grep '^torch==' constraints.txt)
 TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) --no-deps,-c constraints.txt)
 
-.PHONY: demo test slow bench lint clean
+.PHONY: demo test slow bench oracle-table lint clean
 
 demo: .venv/installed
 	$(BIN)/freerun demo
@@ -29,6 +29,10 @@ slow: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks
+
+# Hours: every run that has no result in docs/results/oracle yet.
+oracle-table: .venv/installed-dev
+	$(BIN)/python -m benchmarks.tables.oracle
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

@@ -22,6 +22,7 @@ from freerun.corpora.encode import encode_split, fit
 from freerun.methods.base import Network, World
 from freerun.methods.descent import Descent
 from freerun.methods.teacher_forcing import TeacherForcing
+from freerun.models.generator import Generator
 from freerun.representations.smiles import Smiles
 from freerun.sampling.free_run import FreeRun
 from freerun.trained import compute_dtype
@@ -98,6 +99,7 @@ def free_running(network: Network, batch: int, n: int, dtype: str) -> dict:
     for step in range(150):
         method.step(state, batches.batch(step), torch.Generator())
     generator = method.generator(state).eval()
+    assert isinstance(generator, Generator)
     generator.recurrent.compute_dtype = DTYPES[dtype]
     run = FreeRun(generator, world.constraint, 60, batch_size=batch)
     run(batch)

@@ -24,14 +24,16 @@ import numpy as np
 import torch
 
 from freerun.corpora.corpus import open_corpus
+from freerun.objectives.objective import Objective
+from freerun.objectives.terms import find_terms
+from freerun.paying import reader
 from freerun.prepare import reopen
 from freerun.run_folder import RunFolder
 from freerun.search.best_of_n import first_distinct, uniform_strings
 from freerun.search.history import Asked
 from freerun.search.latent_bo import search
 from freerun.search.optimization import protocol_of
-from freerun.search.queries import Objective, find_terms
-from freerun.search.spaces import prior_strings, reader, space_of
+from freerun.search.spaces import prior_strings, space_of
 from freerun.search.surrogate import gp_quality
 from freerun.trained import Trained
 
@@ -91,7 +93,7 @@ def strings_of(trained: Trained, n: int) -> list[str]:
 
 def searches(trained: Trained, score: str, n_start: int, options: argparse.Namespace) -> dict[str, object]:
     space, protocol = space_of(trained, options.max_length), protocol_of(options.protocol, trained, options.max_length)
-    with Objective(find_terms([score]), None, reader(trained)) as objective:
+    with Objective(find_terms([score]), None, reader(trained.representation)) as objective:
         strings = strings_of(trained, n_start)
         places, z = space.readable(strings)
         strings = [strings[place] for place in places]
@@ -146,7 +148,7 @@ def summary(searches: list[Asked], sign: float) -> dict[str, object]:
 
 def quality(trained: Trained, score: str, n: int, n_seeds: int) -> dict[str, object]:
     """As published, the target is not standardised; divided by `deviation`, it would be."""
-    with Objective(find_terms([score]), None, reader(trained)) as objective:
+    with Objective(find_terms([score]), None, reader(trained.representation)) as objective:
         strings = strings_of(trained, n)
         places, z = space_of(trained).readable(strings)
         totals = objective([strings[place] for place in places])

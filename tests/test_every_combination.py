@@ -85,12 +85,15 @@ CONSTRAINED: dict[str, list[dict[str, Any]]] = {
 }
 PAID = {"n_mle": 3, "n_steps": 3}
 CRITICISED = PAID | {"n_pretrain": 2, "n_critic": 1, "critic": {"widths": [1, 2], "filters": [4, 4]}}
+CRITICISED_AT_ONCE = {name: value for name, value in CRITICISED.items() if name != "n_pretrain"}
 OBJECTIVE = {"scores": ["length"], "shapes": {"length": {"shape": "clip", "worst": 20.0, "best": 0.0}}}
 SETTINGS = {
     "grammar_vae": {"filters": [2, 2], "widths": [2, 2], "d_dense": 8},  # strings are too short for the paper's
     "aae": {"critic": [8], "d_latent": 4},
     "categorical_vae": {"n_variables": 2, "n_classes": 3},
     "semi_supervised": {"label": "length", "d_latent": 4},
+    "professor_forcing": {"critic": {"d_hidden": 4, "widths": [4]}},
+    "gumbel_gan": CRITICISED_AT_ONCE,
     "reinforce": PAID,
     "seqgan": CRITICISED,
     "maligan": CRITICISED,

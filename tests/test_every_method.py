@@ -15,6 +15,8 @@ from freerun.errors import UsageError
 from freerun.methods import METHODS
 from freerun.methods.base import AbstractLatentMethod, AbstractMethod, Network, State, World, unrolled
 from freerun.methods.descent import Descent
+from freerun.methods.scheduled_sampling import Weaning
+from freerun.models.behaviour_critic import BehaviourShape
 from freerun.models.sequence_critic import CriticShape
 from freerun.noise import mix
 from freerun.objectives.objective import Objective
@@ -41,6 +43,18 @@ SETTINGS = {
     "aae": {"n_steps": N_STEPS, "d_latent": 4, "critic": (16,), "adversarial": 0.3, "descent": Descent(lr=0.02)},
     "categorical_vae": {"n_steps": N_STEPS, "n_variables": 2, "n_classes": 3, "descent": Descent(lr=0.02)},
     "semi_supervised": {"n_steps": N_STEPS, "label": "kind", "d_latent": 4, "descent": Descent(lr=0.02)},
+    "scheduled_sampling": {
+        "n_steps": N_STEPS,
+        "teacher": Weaning("linear", slope=0.02),
+        "descent": Descent(lr=0.02),
+    },
+    "professor_forcing": {
+        "n_steps": N_STEPS,
+        "critic": BehaviourShape(8, (8,)),
+        "adversarial": 0.1,
+        "descent": Descent(lr=0.02),
+    },
+    "gumbel_gan": TAUGHT | {"critic": CRITIC, "n_critic": 1},
     "reinforce": TAUGHT | {"n_rollouts": 2, "n_prefixes": 2},
     "seqgan": TAUGHT | {"critic": CRITIC, "n_pretrain": 2, "n_critic": 1, "n_rollouts": 2},
     "maligan": TAUGHT | {"critic": CRITIC, "n_pretrain": 2, "n_critic": 1, "n_drawn": 8},

@@ -12,8 +12,10 @@ import torch
 
 from freerun import api
 from freerun.errors import FreerunError, Interrupted, UsageError
+from freerun.methods.base import Cycle, Phase, unrolled
+from freerun.methods.reinforce import Reinforce
 from freerun.run import Progress
-from freerun.run_folder import RunFolder
+from freerun.run_folder import RunFolder, load_weights
 from freerun.trained import Trained
 
 SETTINGS = [
@@ -261,3 +263,173 @@ def test_longer_sequences_are_left_out_where_a_length_is_set(corpus, tmp_path):
     run = train(corpus, tmp_path / "a", "run.max_length=3")
     assert run.folder.read_facts()["budget"] == 4
     assert all(sample.n_tokens <= 4 for sample in run.sample(50))
+
+
+PAID = """
+[representation]
+name = "text"
+[model]
+d_hidden = 12
+d_embedding = 6
+[method]
+name = "reinforce"
+n_mle = 20
+n_steps = 20
+batch_size = 8
+n_prefixes = 1
+n_rollouts = 1
+descent = {lr = 0.05}
+[run]
+validate_every = 7
+log_every = 4
+"""
+ADVERSARIAL = """
+[representation]
+name = "text"
+[model]
+d_hidden = 12
+d_embedding = 6
+[method]
+name = "seqgan"
+n_mle = 4
+n_steps = 3
+batch_size = 8
+n_pretrain = 3
+n_critic = 2
+n_fakes = 20
+n_rollouts = 1
+critic = {widths = [1, 2], filters = [4, 4]}
+[run]
+validate_every = 5
+log_every = 2
+"""
+SCORE = """
+def score(strings):
+    with open({asked!r}, "a") as file:
+        file.write("".join(string + "\\n" for string in strings))
+    return [min(1.0, string.count("a") / 3) for string in strings]
+"""
+
+
+@pytest.fixture
+def paid(corpus, tmp_path):
+    """Trains by a score that writes down what it is asked, in a file of each run's own."""
+
+    def train(name: str, *more: str, watch=lambda _: None) -> api.Run:
+        program = tmp_path / f"{name}.py"
+        config = tmp_path / "paid.toml"
+        config.write_text(PAID)
+        program.write_text(SCORE.format(asked=str(tmp_path / f"{name}.txt")))
+        return api.train(
+            str(config),
+            corpus=corpus,
+            out=tmp_path / name,
+            overrides=more,
+            objectives=[f"{program}:score"],
+            watch=watch,
+        )
+
+    return train
+
+
+def interrupted_at(step: int):
+    def interrupt(progress: Progress) -> None:
+        if progress.step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return interrupt
+
+
+@pytest.mark.slow
+def test_a_run_that_pays_is_resumed_to_the_same_end_and_pays_for_no_string_twice(paid, tmp_path):
+    paid("whole")
+    with pytest.raises(Interrupted):
+        paid("half", watch=interrupted_at(29))
+    api.resume(tmp_path / "half", allow_code=True)
+    assert contents(tmp_path / "half") == contents(tmp_path / "whole")
+    asked = [(tmp_path / f"{name}.txt").read_text().splitlines() for name in ("whole", "half")]
+    assert asked[0] == asked[1]
+    assert len(set(asked[1])) == len(asked[1])
+    clocks = [(tmp_path / name / "timing.jsonl").read_text().splitlines() for name in ("whole", "half")]
+    calls = [[json.loads(line)["calls"] for line in lines] for lines in clocks]
+    assert calls[0] == calls[1]
+
+
+@pytest.mark.slow
+def test_a_run_that_pays_and_was_killed_far_past_its_checkpoint_pays_for_no_string_twice(paid, tmp_path):
+    """What it had paid for since the checkpoint is asked again, and stands in scores.csv."""
+    whole = paid("whole")
+    with pytest.raises(Interrupted):
+        paid("half", watch=interrupted_at(25))
+    early = (tmp_path / "half" / "state.pt").read_bytes()
+
+    with pytest.raises(Interrupted):
+        api.resume(tmp_path / "half", allow_code=True, watch=interrupted_at(35))
+    (tmp_path / "half" / "state.pt").write_bytes(early)
+    seen: list[int] = []
+    again = RunFolder(tmp_path / "half")
+    api.resume(again.path, allow_code=True, watch=lambda progress: seen.append(progress.step))
+    assert seen[0] == 26
+    assert contents(again.path) == contents(whole.path)
+    asked = (tmp_path / "half.txt").read_text().splitlines()
+    assert asked == (tmp_path / "whole.txt").read_text().splitlines()
+    assert len(set(asked)) == len(asked)
+
+
+def test_a_call_budget_ends_a_run_that_pays(paid):
+    run = paid("short", "run.max_calls=30")
+    assert run.folder.read_facts()["ended"] == "call budget"
+    assert len((run.path / "scores.csv").read_text().splitlines()) - 1 >= 30
+
+
+def test_the_phase_that_pays_begins_with_the_best_weights_of_the_one_before(paid, tmp_path, monkeypatch):
+    """Maximum likelihood at a rate that spoils its weights: its best validation is not its last."""
+    begun: list[dict] = []
+    step = Reinforce.step
+
+    def watched(self, state, batch, rng):
+        if not begun:
+            begun.append({name: value.clone() for name, value in state.networks.state_dict().items()})
+        return step(self, state, batch, rng)
+
+    monkeypatch.setattr(Reinforce, "step", watched)
+    kept: list[dict] = []
+
+    def watch(progress: Progress) -> None:
+        if progress.step == 28:
+            kept.append(load_weights(tmp_path / "spoilt" / "model.safetensors"))
+
+    run = paid("spoilt", "method.n_mle=28", "method.mle_descent.lr=0.5", watch=watch)
+    scores = [record["valid_nll_per_token"] for record in run.folder.records() if "valid_nll_per_token" in record]
+    assert min(scores[:4]) < scores[3]
+    assert all(torch.equal(begun[0][name], value) for name, value in kept[0].items())
+
+
+def test_patience_ends_maximum_likelihood_and_not_what_follows(paid):
+    run = paid("patient", "run.patience=1", "method.n_mle=400", "method.mle_descent.lr=0.5")
+    steps = {phase: [r for r in run.folder.records() if r["phase"] == phase] for phase in ("mle", "reinforce")}
+    assert steps["mle"][-1]["step"] < 400
+    assert steps["reinforce"][-1]["step"] == steps["mle"][-1]["step"] + 20
+    assert run.folder.read_facts()["ended"] == "finished"
+
+
+def test_phases_of_a_cycle_follow_one_another_and_those_of_no_step_are_left_out():
+    a, b, none = (Phase(name, n, lambda state, batch, rng: {}) for name, n in (("a", 2), ("b", 1), ("none", 0)))
+    flat = unrolled((none, a, Cycle((b, Cycle((a, none), 2)), 2)))
+    assert [phase.name for phase in flat] == ["a", "b", "a", "a", "b", "a", "a"]
+
+
+@pytest.mark.slow
+def test_an_adversarial_run_that_was_interrupted_in_any_phase_is_resumed_to_the_same_end(corpus, tmp_path):
+    config = tmp_path / "adversarial.toml"
+    config.write_text(ADVERSARIAL)
+
+    def begin(name: str, watch=lambda _: None) -> api.Run:
+        return api.train(str(config), corpus=corpus, out=tmp_path / name, watch=watch)
+
+    whole = begin("whole")
+    for step in (4, 6, 8, 10):
+        with pytest.raises(Interrupted):
+            begin(str(step), interrupted_at(step))
+        api.resume(tmp_path / str(step))
+        assert contents(tmp_path / str(step)) == contents(whole.path)

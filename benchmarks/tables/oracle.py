@@ -65,7 +65,7 @@ ROWS = {
     "constant": Row("control: constant reward", "seqgan_oracle", (*NO_CRITIC, "method.reward=constant"), "mle", 5),
     "random": Row("control: random reward", "seqgan_oracle", (*NO_CRITIC, "method.reward=random"), "mle", 5),
     "scheduled_sampling": Row("scheduled sampling", "scheduled_sampling_oracle"),
-    "own_output": Row("control: on its own output", "scheduled_sampling_oracle", ("method.schedule=never",)),
+    "own_output": Row("control: on its own output", "scheduled_sampling_oracle", ("method.teacher.start=0.0",)),
     "professor_forcing": Row("professor forcing", "professor_forcing_oracle"),
     "maligan": Row("MaliGAN", "maligan_oracle", ("method.n_mle=0",), "mle"),
     "gumbel_gan": Row("Gumbel-softmax GAN, relativistic", "gumbel_gan_oracle", ("method.n_mle=0",), "mle"),

@@ -24,6 +24,7 @@ from freerun.files import cache_folder, write_json
 from freerun.held_out import read_held_out, readable
 from freerun.methods.base import AbstractLatentMethod
 from freerun.metrics.exposure import Exposure, Quality
+from freerun.metrics.frontier import Point, drawn, frontier
 from freerun.metrics.molecules import Molecules
 from freerun.metrics.parallel import molecules
 from freerun.noise import mix
@@ -46,6 +47,7 @@ N_DRAWN_VALUES = 2000
 N_GRAM = 4
 N_WALKED = 5
 N_ASKED = 1000
+N_FRONTIER, COOLED = 2000, (0.35, 0.45, 0.55, 0.7, 0.85, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +78,9 @@ class Examination:
         n = min(self.n, N_AT_TEMPERATURE)
         points = tradeoff(self.trained, n=n, seed=self.seed, progress=self.progress)
         write_json(self.folder.path / "tradeoff.json", points)
+        if measures["suite"] == "oracle" and not self.trained.generator.d_context:
+            self.notify("near the oracle, or all of it: NLLs by temperature")
+            write_json(self.folder.path / "frontier.json", self._frontier())
         if not self.trained.generator.d_context:  # else its samples follow other codes than the strings held out
             self.notify("free running against teacher forcing: exposure")
             write_json(self.folder.path / "exposure.json", self._exposure())
@@ -207,6 +212,20 @@ class Examination:
         rows = readable(self.trained, encoded, min(N_CODES, 10 * self.n), order)
         held = read_held_out(self.trained, self.prepared.corpus, self._held_out_name, encoded, rows)
         return posterior(self.trained, held, self.n, self.seed, self.notify)
+
+    def _frontier(self) -> list[Point]:
+        run = self.trained
+        return frontier(
+            run.generator,
+            run.constraint,
+            run.budget,
+            temperatures=COOLED,
+            n=min(self.n, N_FRONTIER),
+            seed=self.seed,
+            valid=drawn("valid")[:N_FRONTIER],
+            test=drawn("test")[:N_FRONTIER],
+            progress=self.progress,
+        )
 
     def _exposure(self) -> dict[str, Any]:
         train, held_out = self.splits

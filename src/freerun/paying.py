@@ -61,6 +61,10 @@ def fitted_objective(config: Config, corpus: Corpus, notify: Callable[[str], Non
             f"[objective]: {', '.join(settings.scores)} would pay nobody: this method is taught by no objective; "
             "organ, reinforce, reinvent and hill_climb are"
         )
+    if settings.combine == "turns" and not method.takes_turns:
+        raise UsageError(
+            '[objective] combine = "turns" belongs to organ: this method would be paid by the first score alone'
+        )
     lines = (text for _, text in corpus.strings("train"))
     fitted = settings.fitted(list(itertools.islice(lines, N_FITTED)))
     for name in fitted.shapes.keys() - settings.shapes.keys():

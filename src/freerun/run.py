@@ -260,13 +260,13 @@ class Training:
             saved = torch.load(self.folder.state, map_location=self.prepared.device, weights_only=True)
             self.path = Path(**saved["path"])
             self.state.load_state_dict(saved["state"])
-            if self.prepared.objective is not None:
-                self.prepared.objective.rewind(self.path.n_calls)
         except Exception as error:  # torch names no common class for what a damaged file raises
             raise FreerunError(
                 f"{self.folder.state} is damaged or not from this run ({type(error).__name__}); delete it to train "
                 "from the start, the weights in model.safetensors are kept until then"
             ) from error
+        if self.prepared.objective is not None:
+            self.prepared.objective.rewind(self.path.n_calls)
 
     def _finish(self, how: str) -> None:
         phase = self.phases[min(self.path.phase, len(self.phases) - 1)]

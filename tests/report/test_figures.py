@@ -1,5 +1,6 @@
 """Panels: what is drawn, and that no name of a run enters a drawing."""
 
+import json
 import re
 
 import numpy as np
@@ -17,6 +18,7 @@ from freerun.report.figures import (
     thinned,
 )
 from freerun.report.folder import read_run
+from freerun.report.logged import phases_of
 from freerun.report.svg import COLOURS, draw, numbers, short, standalone
 
 
@@ -108,3 +110,41 @@ def test_whatever_is_no_number_is_nan():
 def test_colours_repeat_after_eight():
     assert colour_of(0) == colour_of(8) == "s1"
     assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in COLOURS.values())
+
+
+def logged(folder, *records):
+    (folder / "log.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    return read_run(folder)
+
+
+def test_what_critic_and_objective_say_is_drawn_and_samples_seen_on_the_way_are_named(fake_run):
+    told = {"critic_accuracy": 0.7, "critic_accuracy_held_out": 0.6, "reward": 0.4, "objective": 0.5, "validity": 0.9}
+    told |= {
+        "uniqueness": 1.0,
+        "observed_nll_oracle": 9.0,
+        "observed_nll_oracle_standard_error": 0.1,
+        "observed_<b>": 1,
+    }
+    run = logged(fake_run(), *({"step": step, "phase": "generator", **told} for step in (1, 2, 3)))
+    panels = {panel.title: panel for panel in learning_panels([run])}
+    assert len(panels) == 1 + 7
+    assert "Samples: NLL under the oracle, nats a token" in panels
+    assert "Samples: <b>" in panels
+    labels = [key.label for key in panels["Real and own strings that the critic tells right"].keys]
+    assert labels == ["of those it learns from", "held out"]
+
+
+def test_phases_are_marked_where_they_began(fake_run):
+    names = ["mle"] * 3 + ["critic", "<b>generator", "critic", "<b>generator"]
+    run = logged(fake_run(), *({"step": 10 * i, "phase": name, "lr": 0.1} for i, name in enumerate(names, 1)))
+    assert phases_of(run) == [(0.0, "mle"), (30.0, "critic"), (40.0, "<b>generator")]
+    (panel,) = [panel for panel in learning_panels([run]) if panel.title == "Learning rate"]
+    assert "critic</text>" in panel.svg
+    assert "\u00b7b\u00b7generator</text>" in panel.svg
+
+
+@pytest.mark.parametrize("wrong", ["x", None, True, [], {}, -1, 1e308])
+def test_odd_logs_are_no_crash(fake_run, wrong):
+    keys = ("step", "phase", "reward", "critic_accuracy", "observed_x")
+    run = logged(fake_run(), dict.fromkeys(keys, wrong), {"step": 1, "phase": "a", "reward": wrong, "validity": 2})
+    learning_panels([run])

@@ -187,8 +187,8 @@ def test_a_program_that_answers_too_much_is_not_believed(program):
 
 def test_an_interrupted_list_leaves_no_answer_behind(program):
     with Guarded(program("score")) as guarded:
-        answers = guarded._answers(["a", "ab", "abc"])
-        assert next(answers) == (1.0, None)
+        answers = guarded.answers(["a", "ab", "abc"])
+        assert next(answers) == (0, 1.0, None)
         answers.close()
         assert guarded(["abcde"]).values.tolist() == [5.0]
 

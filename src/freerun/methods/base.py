@@ -178,6 +178,11 @@ class AbstractMethod(abc.ABC):
     batch_size: int
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether it gives the scores of its objective their turns: `combine = "turns"`."""
+        return False
+
+    @property
     def needs_objective(self) -> bool:
         """Whether it cannot do without one."""
         return self.takes_objective

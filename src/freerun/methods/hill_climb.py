@@ -46,7 +46,8 @@ class ClimbingState(State):
         widest = max(tokens.shape[1], self.tokens.shape[1])
         both = [torch.nn.functional.pad(rows, (0, widest - rows.shape[1])) for rows in (self.tokens, tokens)]
         rows, place = torch.cat(both).unique(dim=0, return_inverse=True)
-        worth = paid.new_zeros(len(rows)).scatter_reduce_(0, place, torch.cat([self.paid, paid]), "amax")
+        paid = torch.cat([self.paid, paid])
+        worth = paid.new_zeros(len(rows)).scatter_reduce_(0, place, paid, "amax", include_self=False)
         best = worth.argsort(descending=True, stable=True)[:most]
         self.tokens, self.paid = rows[best], worth[best]
 

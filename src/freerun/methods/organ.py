@@ -95,6 +95,10 @@ class ORGAN(AbstractMethod):
             raise ValueError(f"adversarial = {self.adversarial}, the lambda of the reward, must be in [0, 1]")
 
     @property
+    def takes_turns(self) -> bool:
+        return True
+
+    @property
     def needs_objective(self) -> bool:
         return self.adversarial < 1
 
@@ -154,6 +158,7 @@ class ORGAN(AbstractMethod):
         if self.adversarial > 0:
             logits = logits_of(state, tokens)
             if self.wasserstein:
-                logits = (logits - logits.mean()) / logits.std().clamp(min=1e-6)
+                centred = logits - logits.mean()
+                logits = centred / centred.square().mean().sqrt().clamp(min=1e-6)
             reward += self.adversarial * logits.sigmoid()
         return reward

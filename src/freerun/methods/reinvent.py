@@ -4,7 +4,12 @@ Olivecrona, Blaschke, Engkvist & Chen 2017, arXiv:1704.07555.
 
     L = mean over Y ~ agent of (log P_prior(Y) + sigma O(Y) - log P_agent(Y))^2                            (1)
 
-The prior is the generator as maximum likelihood left it. Where (1) is 0, P_agent is prop. to P_prior exp(sigma O).
+The prior is the generator as maximum likelihood left it. No gradient goes through the draws, so in the mean
+
+    grad L = 2 grad [KL(P_agent || P_prior) - sigma E_agent O]                                             (2)
+
+which is 0 at P_agent = P_prior exp(sigma O) / Z. There the bracket of (1) is log Z for every string: a constant that
+moves nothing in the mean, and adds to the variance of a step.
 
 Deviation: a string that the batch holds twice counts twice; no memory of good strings is replayed.
 """

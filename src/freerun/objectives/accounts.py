@@ -48,8 +48,8 @@ class Accounts:
         self._guards = Guards(terms, path.parent if path else None, limits)
         self._size = 1  # strings of a piece
         if path is not None:
-            self.pay({key: key for key in self._guards.recovered()})
-            self._guards.written()
+            self.pay({key: key for key in self._guards.recovered()}, confirm=False)
+            self._guards.written()  # all of them are in the file now
             self.n_paid = 0
 
     def close(self) -> None:
@@ -59,11 +59,12 @@ class Accounts:
         """What they count."""
         return np.stack([term.parts(column) for term, column in zip(self.terms, values.T, strict=True)], 1)
 
-    def pay(self, strings: Mapping[str, str]) -> None:
+    def pay(self, strings: Mapping[str, str], *, confirm: bool = True) -> None:
         """From now on `values` has them all.
 
         Args:
             strings: By canonical form, as they were written.
+            confirm: Programs are told what is in the file, and need not keep it any longer.
 
         Raises:
             UsageError: If a value that should be from 0 to 1 is not.
@@ -75,12 +76,12 @@ class Accounts:
             # Where a program answers string by string, lines are written as answers come: no need for pieces.
             piece = fresh[first:] if self._guards.are_slow else fresh[first : first + self._size]
             began = time.perf_counter()
-            self._ask(piece, strings)
+            self._ask(piece, strings, confirm)
             spent = time.perf_counter() - began
             first += len(piece)
             self._size = 2 * self._size if spent < SECONDS_A_PIECE / 2 else max(1, self._size // 2)
 
-    def _ask(self, keys: Sequence[str], strings: Mapping[str, str]) -> None:
+    def _ask(self, keys: Sequence[str], strings: Mapping[str, str], confirm: bool) -> None:
         """All scores side by side."""
         asked = [at for at, key in enumerate(keys) if self.total.of_invalid or self.read(strings[key])[1]]
         values = np.full((len(keys), len(self.terms)), math.nan)
@@ -96,7 +97,7 @@ class Accounts:
             seconds = (now - began) / max(1, len(kept))
             self._keep([keys[at] for at in kept], values[kept], strings, seconds)
             began = now
-            if np.isin(n_due, (0, len(self.terms))).all():  # no string is paid for in part
+            if confirm and np.isin(n_due, (0, len(self.terms))).all():  # no string is paid for in part
                 self._guards.written()
 
         with contextlib.ExitStack() as stack:

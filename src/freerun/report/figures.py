@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from freerun.report.folder import Run
+from freerun.report.logged import LOGGED, Logged, observed, phases_of, printable
 from freerun.report.svg import COLOURS, FLAT, LARGE, Key, Panel, draw, numbers
 
 N_POINTS = 300
@@ -50,31 +51,46 @@ def thinned(x: np.ndarray, y: np.ndarray, n_points: int) -> Curve:
 
 
 def learning_panels(runs: Sequence[Run]) -> list[Panel]:
-    """Training and validation NLL, the gradient's norm and the learning rate, over steps."""
+    """The log over steps: NLL, what a critic and an objective say, samples, the gradient, the learning rate."""
     n_points = max(30, N_POINTS // len(runs))
     panels = [_nll_panel(runs, n_points)] if any(run.log for run in runs) else []
-    shown = (
-        ("valid_kl_per_sequence", "KL of the codes from their prior, nats a string, held out"),
-        ("valid_mutual_information", "What codes say of their strings, nats, at most ln(batch), held out"),
-        ("valid_active_units", "Axes of the code that say something, held out"),
-        ("valid_prior_gap", "Divergence of the codes from their prior, by the critic, nats a string, held out"),
-        ("valid_critic_accuracy", "Codes and draws of the prior that the critic tells right, held out"),
-        ("valid_accuracy", "Classes told right, held out"),
-        ("grad_norm", "Gradient norm, before clipping"),
-        ("lr", "Learning rate"),
-    )
-    for key, title in shown:
-        curves = [column(run.log, "step", key) for run in runs]
-        if not any(len(x) for x, _ in curves):
-            continue
+    found = [_logged_panel(runs, logged, n_points) for logged in (*observed(runs), *LOGGED)]
+    return panels + [panel for panel in found if panel is not None]
 
-        def plot(axes: Axes, curves: Sequence[Curve] = curves) -> None:
-            for i, (x, y) in enumerate(curves):
-                axes.plot(*thinned(x, y, n_points), color=COLOURS[colour_of(i)], linewidth=1.2)
-            axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
 
-        panels.append(Panel(title, draw(plot, "step"), f"{title} over training steps.", keys=run_keys(runs)))
-    return panels
+def _logged_panel(runs: Sequence[Run], logged: Logged, n_points: int) -> Panel | None:
+    solid = [thinned(*column(run.log, "step", logged.key), n_points) for run in runs]
+    key, *names = logged.beside or ("", "", "")
+    dashed = [thinned(*column(run.log, "step", key), n_points) for run in runs]
+    if not any(len(x) for x, _ in solid + dashed):
+        return None
+
+    def plot(axes: Axes) -> None:
+        for i, (curve, other) in enumerate(zip(solid, dashed, strict=True)):
+            axes.plot(*curve, color=COLOURS[colour_of(i)], linewidth=1.2)
+            axes.plot(*other, color=COLOURS[colour_of(i)], linewidth=1.2, linestyle=DASHED)
+        low, high = axes.get_ylim()
+        axes.set_ylim(low if logged.is_share else min(0, low), high)
+        if logged.is_share and low < 1 < high:
+            axes.set_ylim(top=1 + 0.03 * (1 - low))
+        _draw_phases(axes, runs)
+
+    keys = run_keys(runs)
+    if any(len(x) for x, _ in dashed):
+        colour = colour_of(0) if len(runs) == 1 else "quiet"
+        keys = (Key(names[0], colour), Key(names[1], colour, "dash"), *keys)
+    return Panel(logged.title, draw(plot, "step"), f"{logged.title} over training steps.", keys=keys)
+
+
+def _draw_phases(axes: Axes, runs: Sequence[Run]) -> None:
+    """A line where a phase begins; of a single run with the phase's name."""
+    for i, run in enumerate(runs):
+        for step, name in phases_of(run)[1:]:
+            colour = COLOURS["quiet"] if len(runs) == 1 else COLOURS[colour_of(i)]
+            axes.axvline(step, color=colour, linewidth=0.8, linestyle=(0, (1, 2)))
+            if len(runs) == 1:
+                place = {"xy": (step, 1), "xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
+                axes.annotate(printable(name), xytext=(2, 1), fontsize=8, color=colour, **place)
 
 
 def _nll_panel(runs: Sequence[Run], n_points: int) -> Panel:
@@ -93,6 +109,7 @@ def _nll_panel(runs: Sequence[Run], n_points: int) -> Panel:
             low, high = seen.min(), np.percentile(seen, 97)
             high = max([high, *(y.max() for _, y in firsts if len(y)), *(y[0] for _, y in valids if 0 < len(y) < 4)])
             axes.set_ylim(low - 0.06 * (high - low) - 1e-3, high + 0.06 * (high - low) + 1e-3)
+        _draw_phases(axes, runs)
 
     best = named(runs, [f"{y.min():.3f} nats at step {x[y.argmin()]:,.0f}" if len(y) else "" for x, y in valids])
     caption = f"Lowest on held-out strings: {best}." if best else "No validation yet."

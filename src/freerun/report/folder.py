@@ -30,6 +30,7 @@ MADE_BY = {
 OPTIONAL = {
     "walks.json": "freerun evaluate RUN",
     "tradeoff.json": "freerun evaluate RUN",
+    "frontier.json": "freerun evaluate RUN",
     "conditions.json": "freerun evaluate RUN",
     "posterior.json": "freerun evaluate RUN",
 }
@@ -61,6 +62,7 @@ class Run:
     properties: dict[str, Any]
     walks: dict[str, Any]
     tradeoff: list[dict[str, Any]]
+    frontier: list[dict[str, Any]]
     conditions: dict[str, Any]
     posterior: dict[str, Any]
     missing: dict[str, str]
@@ -107,6 +109,7 @@ def read_run(path: Path) -> Run:
         properties=read("properties.json", _object, {}),
         walks=read("walks.json", _object, {}),
         tradeoff=read("tradeoff.json", _objects, []),
+        frontier=read("frontier.json", _objects, []),
         conditions=read("conditions.json", _object, {}),
         posterior=read("posterior.json", _object, {}),
         missing=missing,

@@ -10,14 +10,17 @@ from markupsafe import Markup
 
 from freerun.errors import UsageError
 from freerun.files import write_text
+from freerun.report.calls import Calls, read_calls
 from freerun.report.code_map import codes_of
 from freerun.report.conditions import conditions_of
 from freerun.report.exposure import exposure_panels
 from freerun.report.facts import differing_settings, facts_table, settings
 from freerun.report.figures import colour_of, learning_panels, property_panels, temperature_panels
 from freerun.report.folder import Run, read_run
+from freerun.report.frontier import frontier_panels
 from freerun.report.latent import codes_table
 from freerun.report.measures import measures_table
+from freerun.report.objectives import objectives_of, strings_of
 from freerun.report.ratings import ratings_of
 from freerun.report.samples import is_chemical, n_drawings, samples_of, temperatures_of
 from freerun.report.summary import headline, tiles
@@ -56,12 +59,13 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
 def render(runs: Sequence[Run]) -> str:
     """The page, with fewer drawings where it would grow beyond `MAX_BYTES`."""
     template = environment("freerun.report").get_template("report.html.j2")
-    contents = _contents(runs)
+    told = [read_calls(run.path / "scores.csv") for run in runs]
+    contents = _contents(runs, told)
     n_drawn = n_drawings(len(runs))
-    page = template.render(contents | _drawings(runs, n_drawn))
+    page = template.render(contents | _drawings(runs, told, n_drawn))
     while len(page.encode()) > MAX_BYTES and n_drawn:
         n_drawn //= 2
-        page = template.render(contents | _drawings(runs, n_drawn))
+        page = template.render(contents | _drawings(runs, told, n_drawn))
     return page
 
 
@@ -82,7 +86,7 @@ def style(*sheets: Path) -> Markup:
     return Markup("".join(sheet.read_text("utf-8") for sheet in (TEMPLATES / "report.css", *sheets)))
 
 
-def _contents(runs: Sequence[Run]) -> dict[str, Any]:
+def _contents(runs: Sequence[Run], told: Sequence[Calls | None]) -> dict[str, Any]:
     """All that the template shows but strings and their drawings."""
     return {
         "css": style(*(TEMPLATES / name for name in ("walks.css", "conditions.css", "latent.css"))),
@@ -101,16 +105,19 @@ def _contents(runs: Sequence[Run]) -> dict[str, Any]:
         "exposure": exposure_panels(runs),
         "temperature_curves": temperature_panels(runs),
         "tradeoff": tradeoff_panels(runs),
+        "frontier": frontier_panels(runs),
+        "paid": objectives_of(runs, told),
         "conditions": [conditions_of(run) for run in runs],
         "known": codes_table(runs),
         "chemical": [is_chemical(run) for run in runs],
     }
 
 
-def _drawings(runs: Sequence[Run], n_drawn: int) -> dict[str, Any]:
+def _drawings(runs: Sequence[Run], told: Sequence[Calls | None], n_drawn: int) -> dict[str, Any]:
     return {
         "samples": [samples_of(run, n_drawn) for run in runs],
         "rated": [ratings_of(run, n_drawn) for run in runs],
+        "paid_strings": [strings_of(run, calls, n_drawn) for run, calls in zip(runs, told, strict=True)],
         "temperatures": [temperatures_of(run, n_drawn // 4) for run in runs],
         "codes": [codes_of(run, n_runs=len(runs), is_drawn=n_drawn >= 4) for run in runs],
         "walks": [walks_of(run, alone=len(runs) == 1, is_drawn=n_drawn >= 4) for run in runs],

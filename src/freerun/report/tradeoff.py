@@ -1,6 +1,5 @@
 """The trade-off drawn: validity against diversity, uniqueness and novelty, one curve a run, along the temperature."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,13 +8,13 @@ from matplotlib.axes import Axes
 
 from freerun.report.figures import colour_of, named, run_keys
 from freerun.report.folder import Run
+from freerun.report.logged import printable
 from freerun.report.svg import COLOURS, SMALL, Panel, draw, numbers, standalone
 
 AGAINST = {"intdiv": "internal diversity", "unique": "uniqueness", "novelty": "novelty"}
 MARKS = {0.5: "s", 1.0: "o", 1.5: "^"}
 MARKED = "(\u25a0 T = 0.5, \u25cf 1, \u25b2 1.5)"
 DASHES = ("-", (0, (5, 2)), (0, (2, 2)), (0, (7, 2, 2, 2)))
-LONGEST_LABEL = 20  # characters of a run's name inside a drawing
 LETTER = np.array([0.0195, 0.085])  # width of a letter and height of a line, in shares of the panel
 GAP = np.array([0.025, 0.03])
 SIDES = np.array([[-1, 0], [1, 0], [0, 1], [0, -1], [-1, 1], [1, 1], [-1, -1], [1, -1]])
@@ -53,7 +52,7 @@ def _panel(runs: Sequence[Run], measure: str, label: str) -> Panel | None:
     curves = [_curve(run, measure) for run in runs]
     if not any(len(temperatures) > 1 for temperatures, _, _ in curves):
         return None
-    names = [_printable(run.name) if len(runs) > 1 else "" for run in runs]
+    names = [printable(run.name) if len(runs) > 1 else "" for run in runs]
 
     def plot(axes: Axes) -> None:
         for i, (temperatures, x, y) in enumerate(curves):
@@ -133,8 +132,3 @@ def _found(curve: Curve, measure: str) -> str:
     temperatures, x, y = curve
     ends = [f"{x[i]:.3g} valid, {AGAINST[measure]} {y[i]:.3g} at T = {temperatures[i]:g}" for i in (0, -1)]
     return f"{ends[0]}; {ends[1]}"
-
-
-def _printable(name: str) -> str:
-    """A name that may stand inside a drawing: nothing but letters, digits and a few signs."""
-    return re.sub(r"[^\w .,+()-]", "\u00b7", name)[:LONGEST_LABEL]

@@ -79,12 +79,15 @@ def variants() -> dict[str, AbstractRepresentation]:
         if representation is GrammarRules:
             continue
         hints = get_type_hints(representation)
-        names = [field.name for field in dataclasses.fields(representation) if field.name != "vocab"]
+        names = [
+            name for name in hints if name in representation.__dataclass_fields__ and name not in ("vocab", "numbers")
+        ]
         choices = [get_args(hints[n]) if get_origin(hints[n]) is Literal else (False, True) for n in names]
         for values in itertools.product(*choices):
             settings = dict(zip(names, values, strict=True))
             label = " ".join([representation.name, *(f"{key}={value}" for key, value in settings.items())])
             found[label] = dataclasses.replace(representation(), **settings)
+    found["text numbers=12"] = REPRESENTATIONS["text"](unit="word", numbers=12)
     return found
 
 

@@ -142,7 +142,8 @@ class Training:
         if path.phase < len(self.phases) and phase.keep == "best" and self.phases[path.phase].keep == "last":
             if path.validated != path.total:
                 self._validate(phase)
-            put_weights(self.state, load_weights(self.folder.best), self.folder.best)
+            if self.folder.best.exists():  # else no validation had a finite likelihood, and the present ones are kept
+                put_weights(self.state, load_weights(self.folder.best), self.folder.best)
             path.worse = 0
 
     def _means(self) -> dict[str, float]:

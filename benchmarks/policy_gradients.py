@@ -99,7 +99,7 @@ def main() -> None:
             rng = torch.Generator().manual_seed(piece)
             tokens = sampled(world.state, BATCH * N_BATCHES // PIECES, rng)
             lengths = prefix_lengths(BUDGET, n_prefixes, rng) if n_rollouts else []
-            values, n = action_values(world.state, tokens, world.reward, lengths, n_rollouts, rng)
+            values, _, n = action_values(world.state, tokens, world.reward, lengths, n_rollouts, rng)
             n_tokens += n
             for baseline, estimates in drawn.items():
                 estimates.append(world.estimates(tokens, values, baseline))

@@ -23,11 +23,11 @@ N_FITTED = 1000  # strings of the corpus whose values tell what a score can reac
 
 def anchored(settings: ObjectiveSettings) -> ObjectiveSettings:
     """Files that the objective names by their whole path: a run can be resumed from any folder."""
-    names = {split_weight(spec)[0]: spec for spec in settings.scores}
+    names = [split_weight(spec)[0] for spec in settings.scores]
     whole = {name: _anchored(name) for name in names}
     return dataclasses.replace(
         settings,
-        scores=tuple(whole[name] + spec.removeprefix(name) for name, spec in names.items()),
+        scores=tuple(whole[name] + spec.removeprefix(name) for name, spec in zip(names, settings.scores, strict=True)),
         shapes={whole.get(name, name): shape for name, shape in settings.shapes.items()},
     )
 

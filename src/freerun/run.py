@@ -100,8 +100,8 @@ class Training:
                     phase.before(self.state, self._rng(self.path.phase, -1))
                 while self.path.step < phase.n_steps and not self._is_done(phase):
                     watch(self._one_step(phase))
-                    if spent := self._is_spent():
-                        self._finish(spent)
+                    if ended := self._is_spent() or (phase.stop(self.state) if phase.stop else ""):
+                        self._finish(ended)
                         return
                     if stop.requested:
                         self._save()
@@ -139,12 +139,12 @@ class Training:
         path = self.path
         self._log_means(phase)
         path.phase, path.step = path.phase + 1, 0
-        if path.phase < len(self.phases) and phase.keep == "best" and self.phases[path.phase].keep == "last":
+        if path.phase < len(self.phases) and phase.keep == "best" and self.phases[path.phase].name != phase.name:
             if path.validated != path.total:
                 self._validate(phase)
             if self.folder.best.exists():  # else no validation had a finite likelihood, and the present ones are kept
                 put_weights(self.state, load_weights(self.folder.best), self.folder.best)
-            path.worse = 0
+            path.best, path.worse = math.inf, 0  # of the phase that begins
 
     def _means(self) -> dict[str, float]:
         return {name: total / self.path.counts[name] for name, total in self.path.sums.items()}

@@ -224,20 +224,17 @@ def test_uniqueness_is_the_share_of_different_rows():
     assert uniqueness(ROWS[[0, 0, 1, 0]]) == 0.5
 
 
-def test_a_phase_ends_when_the_batch_has_collapsed_but_not_before_its_first_step():
+def test_the_training_stops_when_a_batch_has_collapsed():
     method = build(stop_at_collapse=0.5)
     mle, adversarial = method.phases(3)
     assert (mle.n_steps, adversarial.keep) == (0, "last")
-    assert adversarial.done is not None
+    assert adversarial.stop is not None
     state = begun(method)
     seen(state, ROWS[[0, 0, 0, 0]])
-    assert not adversarial.done(state)  # weights of a run that collapsed were lent
-    stepped(method, state, 0, 1)
-    seen(state, ROWS[[0, 0, 0, 0]])
-    assert adversarial.done(state)
+    assert adversarial.stop(state) == "collapse: 0.250 of a batch were different strings"
     assert not stop_below(0.0)(state)
     seen(state, ROWS)
-    assert not adversarial.done(state)
+    assert not adversarial.stop(state)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """ORGAN's reward by hand, and what its steps descend."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -108,6 +110,19 @@ def test_a_wasserstein_critic_is_brought_to_one_scale():
     told(state, Table(STRINGS, 1000 * LOGITS.values + 7))
     torch.testing.assert_close(method.reward(state, ROWS, 4), first, rtol=1e-4, atol=1e-5)
     assert method.reward(state, ROWS[:1], 1).item() == 0.5
+
+
+def test_all_that_a_wasserstein_critic_reads_is_bounded():
+    """Its slope is at most the product of the norms of what is normalised: a greater embedding changes nothing."""
+    with pytest.raises(ValueError, match="spectral normalisation bounds a convolutional critic"):
+        ORGAN(wasserstein=True, critic=dataclasses.replace(SMALL, kind="recurrent")).init(begun(ORGAN()).world)
+    critic = dataclasses.replace(SMALL, spectral=True, dropout=0.0).build(8).double()
+    for _ in range(20):  # the largest singular value is found by iteration, one round a step
+        critic.train()(ROWS)
+    before = critic.eval()(ROWS)
+    with torch.no_grad():
+        dict(critic.named_parameters())["embedding.parametrizations.weight.original"].mul_(100.0)
+    torch.testing.assert_close(critic(ROWS), before)
 
 
 def test_scores_take_turns_by_the_updates_of_the_generator():

@@ -121,7 +121,7 @@ def test_prefix_lengths_that_are_drawn_anew_for_each_batch_change_nothing_in_the
     for seed in range(40):
         lengths = prefix_lengths(BUDGET, 1, rng(seed))
         tokens = sampled(state, 200, rng(100 + seed))
-        values, _ = action_values(state, tokens, reward, lengths, 1, rng(200 + seed))
+        values, _, _ = action_values(state, tokens, reward, lengths, 1, rng(200 + seed))
         pieces.append(gradients("anything", tokens, advantages(values, tokens != PAD, "batch")).mean(0))
     assert errors(torch.stack(pieces), exact("anything")).abs().max() < 5.5  # Student's t of 39 degrees, 199 weights
 
@@ -150,7 +150,7 @@ def test_each_prefix_of_each_sequence_is_paid_what_its_own_completions_are():
     """A plain loop over sequences, tokens and completions, with a reward that no two strings share."""
     state, _ = world("anything")
     tokens, lengths, n = sampled(state, 40, rng()), [1, 3], 3
-    found, _ = action_values(state, tokens, paid("anything")[1], lengths, n, rng(7))
+    found, _, _ = action_values(state, tokens, paid("anything")[1], lengths, n, rng(7))
     rule = state.world.constraint
     done = completions(generator_of(state), rule, tokens, lengths, n, budget=BUDGET, seed=new_seed(rng(7)))
     table = paid("anything")[0]
@@ -169,7 +169,7 @@ def test_each_prefix_of_each_sequence_is_paid_what_its_own_completions_are():
 def test_a_reward_that_names_its_row_is_paid_to_that_row():
     state, _ = world("two or three words")
     tokens = sampled(state, 50, rng())
-    values, _ = action_values(state, tokens, lambda rows, _: rows[:, 0].double(), ALL, 4, rng())
+    values, _, _ = action_values(state, tokens, lambda rows, _: rows[:, 0].double(), ALL, 4, rng())
     assert torch.equal(values, tokens[:, :1].expand(values.shape).double())
 
 
@@ -199,14 +199,17 @@ def test_the_last_token_is_worth_what_the_whole_sequence_is():
         tokens = sampled(state, 60, rng(1))
         last = (tokens != PAD).sum(1, keepdim=True) - 1
         for lengths in ESTIMATES.values():
-            values, _ = action_values(state, tokens, paid(name)[1], lengths, 2, rng())
+            values, _, _ = action_values(state, tokens, paid(name)[1], lengths, 2, rng())
             torch.testing.assert_close(values.gather(1, last)[:, 0], paid(name)[0](tokens))
 
 
 def test_only_tokens_that_are_written_count():
     state, _ = world("two or three words")
     tokens = torch.tensor([[4, 5, EOS, PAD], [4, 4, 4, EOS]])
-    count = {lengths: action_values(state, tokens, paid("anything")[1], lengths, 5, rng())[1] for lengths in ((), (3,))}
+    count = {
+        lengths: action_values(state, tokens, paid("anything")[1], lengths, 5, rng()).n_written
+        for lengths in ((), (3,))
+    }
     assert count[()] == 7
     assert count[(3,)] == 7 + 5  # the first has ended; the second's <eos>, five times
 
@@ -216,7 +219,7 @@ def test_padding_adds_nothing():
     tokens = torch.tensor([[4, 5, EOS, PAD], [6, EOS, PAD, PAD], [4, 4, EOS, PAD]])
     weights, losses = list(generator_of(state).parameters()), []
     for rows in (tokens[:, :3], tokens):
-        values, _ = action_values(state, rows, paid("anything")[1], (), 0, rng())
+        values, _, _ = action_values(state, rows, paid("anything")[1], (), 0, rng())
         advantage = advantages(values, rows != PAD, "batch")
         assert (advantage[rows == PAD] == 0).all()
         loss = policy_loss(log_probs(state, rows), advantage)

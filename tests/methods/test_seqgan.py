@@ -22,6 +22,7 @@ from torch import Tensor
 
 from freerun.constraints.length import Length
 from freerun.corpora.batches import Batch
+from freerun.methods.adversarial_losses import accuracy, critic_loss
 from freerun.methods.base import State, unrolled
 from freerun.methods.descent import Descent
 from freerun.methods.discriminator import (
@@ -31,8 +32,6 @@ from freerun.methods.discriminator import (
     is_enough,
     judge,
     logits_of,
-    standard_loss,
-    wasserstein_loss,
 )
 from freerun.methods.seqgan import SeqGAN
 from freerun.models.sequence_critic import CriticShape
@@ -92,9 +91,14 @@ def test_the_outer_loop_is_the_published_one():
 def test_the_critic_s_losses_are_those_of_two_labels_and_of_a_difference():
     both, labels = torch.cat([REAL, FAKE]), torch.tensor([1.0] * 3 + [0.0] * 3)
     torch.testing.assert_close(
-        standard_loss(REAL, FAKE), torch.nn.functional.binary_cross_entropy(both.sigmoid(), labels)
+        critic_loss("standard", REAL, FAKE), torch.nn.functional.binary_cross_entropy(both.sigmoid(), labels)
     )
-    assert wasserstein_loss(REAL, FAKE).item() == pytest.approx((-3 + 0 + 1) / 3 - (2 - 1 + 0.5) / 3)
+    assert critic_loss("wasserstein", REAL, FAKE).item() == pytest.approx((-3 + 0 + 1) / 3 - (2 - 1 + 0.5) / 3)
+
+
+def test_a_wasserstein_critic_is_judged_by_pairs_for_its_zero_means_nothing():
+    assert accuracy("standard", REAL + 9, FAKE + 9) == pytest.approx(3 / 6)
+    assert accuracy("wasserstein", REAL + 9, FAKE + 9) == pytest.approx((3 + 1 + 2) / 9)
 
 
 def test_fakes_are_taken_from_the_pool_round_and_round_and_drawn_freshly_without_one():

@@ -102,3 +102,10 @@ def test_a_frozen_network_gives_the_same_numbers_and_does_not_follow_later_chang
 def test_a_context_of_the_wrong_width_is_refused():
     with pytest.raises(ValueError, match="context of width 3, not 0"):
         build({"d_context": 3}).start(2)
+
+
+def test_all_weights_begin_with_the_standard_deviation_that_is_asked_for():
+    network = Generator(500, d_embedding=64, d_hidden=64, init_std=0.1)
+    for name, weight in network.named_parameters():
+        tolerance = 5 * 0.1 / (2 * weight.numel()) ** 0.5  # five standard errors of a standard deviation
+        assert abs(float(weight.detach().std()) - 0.1) < tolerance, name

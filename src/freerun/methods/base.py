@@ -31,6 +31,7 @@ class Network:
     dropout_output: float = 0.0
     tied: bool = False
     context_at: Literal["steps", "start", "both"] = "steps"
+    init_std: float = 0.0
 
     def build(self, n_vocab: int, compute_dtype: torch.dtype, d_context: int = 0) -> Generator:
         shape = dataclasses.asdict(self)
@@ -142,7 +143,8 @@ class Phase:
     Args:
         before: Called once on entry (resampling).
         done: Ends the phase early.
-        keep: What it is for. `best`: the weights of the best validation, with which the next phase begins; `last`:
+        stop: Asked after each step: why the whole training ends here; "": it goes on.
+        keep: What it is for. `best`: the weights of the best validation, with which another phase begins; `last`:
             those at its end, for what it improves is no held-out likelihood.
     """
 
@@ -151,6 +153,7 @@ class Phase:
     step: Step
     before: Callable[[State, torch.Generator], None] | None = None
     done: Callable[[State], bool] | None = None
+    stop: Callable[[State], str] | None = None
     keep: Literal["best", "last"] = "best"
 
 

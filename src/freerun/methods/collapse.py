@@ -4,7 +4,7 @@
 
 (1) of a good generator is that of as many strings of the corpus: 1 where the language is large, less where it is
 small. Towards 1 / batch the generator repeats itself. A method keeps a `Variety` among its networks under the name
-`VARIETY`, tells `seen` of what was drawn, and gives `stop_below(floor)` to its phases as `done`.
+`VARIETY`, tells `seen` of what was drawn, and gives `stop_below(floor)` to its phases as `stop`.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from freerun.methods.base import Logs, State
-from freerun.methods.likelihood import GENERATOR
 
 VARIETY = "variety"  # the name among the networks
 
@@ -41,16 +40,14 @@ def seen(state: State, tokens: Int[Tensor, "batch time"]) -> Logs:
     return {"uniqueness": share}
 
 
-def stop_below(floor: float) -> Callable[[State], bool]:
-    """The `done` of a phase: whether (1) has fallen below `floor`; 0: never.
+def stop_below(floor: float) -> Callable[[State], str]:
+    """The `stop` of a phase: what to say where (1) has fallen below `floor`; 0: never."""
 
-    A run that begins with the weights of another has made no step of its own, and is not judged by that one's end.
-    """
+    def stop(state: State) -> str:
+        share = float(variety_of(state).share)
+        return f"collapse: {share:.3f} of a batch were different strings" if share < floor else ""
 
-    def done(state: State) -> bool:
-        return state.optimisers[GENERATOR].step > 0 and float(variety_of(state).share) < floor
-
-    return done
+    return stop
 
 
 def variety_of(state: State) -> Variety:

@@ -1,26 +1,24 @@
 """The critic of sequences that an adversarial method trains between the steps of its generator.
 
-    L_D = - E_data log D(Y) - E_G log(1 - D(Y)),   D = s(d)                                               (1)
-    L_W = E_G d(Y) - E_data d(Y)                                                                          (2)
-
-(1) is eq. (5) of Yu et al. 2017, arXiv:1609.05473; (2) the critic of Arjovsky et al. 2017, arXiv:1701.07875, whose
-weights must be bounded (`critic.spectral`). Both are means of the two halves.
+It descends a loss of `adversarial_losses.py`: the standard one is eq. (5) of Yu et al. 2017, arXiv:1609.05473, as the
+mean of its two halves. Under the Wasserstein loss its weights must be bounded: `critic.spectral`.
 
 The critic costs 97 % of the published recipe. Here a phase of its training ends when its accuracy on sequences that it
 has not seen is `enough`: half of them held out of the corpus, half freshly drawn.
 """
 
 import dataclasses
+import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from freerun.corpora.batches import Batch
-from freerun.methods.base import Cycle, Logs, Phase, State, Step, World, descend
+from freerun.methods.adversarial_losses import Loss, accuracy, critic_loss
+from freerun.methods.base import Cycle, Logs, Phase, State, World, descend
 from freerun.methods.collapse import VARIETY, Variety
 from freerun.methods.descent import Descent, Optimiser
 from freerun.methods.likelihood import GENERATOR
@@ -71,14 +69,16 @@ def adversarial_state(
     return AdversarialState(world, networks, optimisers)
 
 
-def critic_phase(n_steps: int, rounds: int, step: Step, n_fakes: int, done: Callable[[State], bool]) -> Cycle:
-    """At most `n_steps` updates of the critic, `rounds` times, each with fakes of its own."""
+def critic_phase(n_steps: int, enough: float, *, rounds: int = 1, n_fakes: int = 0, loss: Loss = "standard") -> Cycle:
+    """At most `n_steps` updates of the critic, `rounds` times, each with `n_fakes` of its own; 0: fresh ones for each
+    update. A round ends when the held-out accuracy is `enough`.
+    """
     phase = Phase(
         "critic",
         n_steps,
-        step,
-        before=lambda state, rng: begin(state, n_fakes, rng),
-        done=done,
+        functools.partial(critic_step, loss=loss),
+        before=lambda state, rng: begin(state, n_fakes, rng, loss),
+        done=lambda state: is_enough(state, enough),
         keep="last",
     )
     return Cycle((phase,), rounds)
@@ -90,12 +90,12 @@ def critic_of(state: State) -> SequenceCritic:
     return critic
 
 
-def begin(state: State, n_fakes: int, rng: torch.Generator) -> None:
+def begin(state: State, n_fakes: int, rng: torch.Generator, loss: Loss = "standard") -> None:
     """A phase of the critic begins: the pool is drawn anew, and the critic is judged."""
     assert isinstance(state, AdversarialState)
     state.pool = sampled(state, n_fakes, rng) if n_fakes else state.pool[:0]
     state.n_used = state.n_updates = 0
-    judge(state, rng)
+    judge(state, rng, loss)
 
 
 def is_enough(state: State, enough: float) -> bool:
@@ -104,47 +104,35 @@ def is_enough(state: State, enough: float) -> bool:
     return state.accuracy >= enough
 
 
-def critic_step(state: State, batch: Batch, rng: torch.Generator, *, wasserstein: bool = False) -> Logs:
-    """One update by (1) or (2), on a batch of the corpus and as many sequences of the generator."""
+def critic_step(state: State, batch: Batch, rng: torch.Generator, *, loss: Loss = "standard") -> Logs:
+    """One update, on a batch of the corpus and as many sequences of the generator."""
     assert isinstance(state, AdversarialState)
     critic, n = critic_of(state).train(), len(batch.tokens)
     fakes = _fakes(state, n, rng)
     real, fake = critic(batch.tokens), critic(fakes)
-    loss = wasserstein_loss(real, fake) if wasserstein else standard_loss(real, fake)
-    total = loss + critic.penalty()
-    logs = descend(total, state.optimisers[CRITIC])
+    value = critic_loss(loss, real, fake)
+    logs = descend(value + critic.penalty(), state.optimisers[CRITIC])
     state.n_updates += 1
     if state.n_updates % JUDGED_EVERY == 0:
-        judge(state, rng)
+        judge(state, rng, loss)
     told = {
-        "critic_loss": loss.detach(),
-        "critic_accuracy": ((real > 0).float().mean() + (fake <= 0).float().mean()).detach() / 2,
+        "critic_loss": value.detach(),
+        "critic_accuracy": accuracy(loss, real.detach(), fake.detach()),
         "critic_grad_norm": logs["grad_norm"],
         "n_tokens": torch.tensor(int((batch.tokens != 0).sum() + (fakes != 0).sum())),
     }
     return told | ({} if math.isnan(state.accuracy) else {"critic_accuracy_held_out": torch.tensor(state.accuracy)})
 
 
-def standard_loss(real: Float[Tensor, " batch"], fake: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
-    """(1) of logits."""
-    return (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
-
-
-def wasserstein_loss(real: Float[Tensor, " batch"], fake: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
-    """(2)"""
-    return fake.mean() - real.mean()
-
-
 @torch.no_grad()
-def judge(state: AdversarialState, rng: torch.Generator) -> None:
+def judge(state: AdversarialState, rng: torch.Generator, loss: Loss = "standard") -> None:
     """The critic's accuracy on held-out sequences and fresh ones of the generator, half of each."""
     real = state.world.held_out
     if real is None:
         return
     real = real[torch.randperm(len(real), generator=rng, device=rng.device)[:N_JUDGED].to(real.device)]
     critic = critic_of(state).eval()
-    fake = critic(sampled(state, len(real), rng))
-    state.accuracy = float(((critic(real) > 0).float().mean() + (fake <= 0).float().mean()) / 2)
+    state.accuracy = float(accuracy(loss, critic(real), critic(sampled(state, len(real), rng))))
 
 
 @torch.no_grad()

@@ -108,8 +108,8 @@ class GumbelGAN(AbstractMethod):
         return State(world, networks, optimisers)
 
     def phases(self, n_batches: int) -> tuple[Phase, ...]:
-        done = stop_below(self.stop_at_collapse)
-        return mle_phase(self.n_mle), Phase("adversarial", self.n_steps, self.step, done=done, keep="last")
+        stop = stop_below(self.stop_at_collapse)
+        return mle_phase(self.n_mle), Phase("adversarial", self.n_steps, self.step, stop=stop, keep="last")
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
         optimiser = state.optimisers[GENERATOR]

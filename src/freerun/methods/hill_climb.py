@@ -92,7 +92,7 @@ class HillClimb(AbstractMethod):
 
     def phases(self, n_batches: int) -> tuple[Phase, ...]:
         stop = stop_below(self.stop_at_collapse)
-        return mle_phase(self.n_mle), Phase("hill_climb", self.n_steps, self.step, done=stop, keep="last")
+        return mle_phase(self.n_mle), Phase("hill_climb", self.n_steps, self.step, stop=stop, keep="last")
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
         assert isinstance(state, ClimbingState)
@@ -100,18 +100,21 @@ class HillClimb(AbstractMethod):
         paid = totals(state, tokens, len(tokens))
         state.keep(tokens, paid, self.n_kept)
         logs: Logs = {}
+        n_read = (tokens != PAD).sum()
         for _ in range(self.n_descents):
             rows = torch.randint(len(state.tokens), (self.batch_size,), generator=rng, device=rng.device)
             learned = state.tokens[rows]
             learned = learned[:, : int((learned != PAD).sum(1).max())]
-            loss = -log_probs(state, learned).sum() / n_tokens(learned).sum()
+            count = n_tokens(learned).sum()
+            loss = -log_probs(state, learned).sum() / count
+            n_read = n_read + count
             logs = descend(loss, state.optimisers[GENERATOR])
         return {
             "objective": paid.mean(),
             "kept_objective": state.paid.mean(),
             "validity": validity(state, tokens),
             **seen(state, tokens),
-            "n_tokens": (tokens != 0).sum(),
+            "n_tokens": n_read,
             **logs,
         }
 

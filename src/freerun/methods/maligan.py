@@ -21,7 +21,7 @@ from freerun.corpora.batches import Batch
 from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend
 from freerun.methods.collapse import seen, stop_below
 from freerun.methods.descent import Descent
-from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, critic_step, is_enough, logits_of
+from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, logits_of
 from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
 from freerun.methods.policy_gradient import Baseline, log_probs, sampled
 from freerun.models.sequence_critic import CriticShape
@@ -73,13 +73,9 @@ class MaliGAN(AbstractMethod):
         return adversarial_state(world, self.critic, descents)
 
     def phases(self, n_batches: int) -> tuple[Phase | Cycle, ...]:
-        generator = Phase("generator", 1, self.step, done=stop_below(self.stop_at_collapse), keep="last")
-        critic = critic_phase(self.n_critic, 1, critic_step, 0, self._is_enough)
-        return (
-            mle_phase(self.n_mle),
-            critic_phase(self.n_pretrain, 1, critic_step, 0, self._is_enough),
-            Cycle((generator, critic), self.n_steps),
-        )
+        generator = Phase("generator", 1, self.step, stop=stop_below(self.stop_at_collapse), keep="last")
+        before, after = (critic_phase(n, self.critic_enough) for n in (self.n_pretrain, self.n_critic))
+        return mle_phase(self.n_mle), before, Cycle((generator, after), self.n_steps)
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
         tokens = sampled(state, self.n_drawn, rng)
@@ -91,10 +87,6 @@ class MaliGAN(AbstractMethod):
             "n_tokens": (tokens != 0).sum(),
             **descend(loss, state.optimisers[GENERATOR]),
         }
-
-    def _is_enough(self, state: State) -> bool:
-        """Whether a phase of the critic is over: it is good enough, or there is nothing left to tell apart."""
-        return is_enough(state, self.critic_enough) or stop_below(self.stop_at_collapse)(state)
 
     def evaluate(self, state: State, batch: Batch, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
         return evaluated(state, batch)

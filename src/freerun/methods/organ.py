@@ -17,7 +17,6 @@ spectral normalisation; its D is unbounded, so it is standardised over all strin
 """
 
 import dataclasses
-import functools
 from typing import Literal
 
 import torch
@@ -29,7 +28,7 @@ from freerun.corpora.batches import Batch
 from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend
 from freerun.methods.collapse import seen, stop_below
 from freerun.methods.descent import Descent
-from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, critic_step, is_enough, logits_of
+from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, logits_of
 from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
 from freerun.methods.paid import totals, validity
 from freerun.methods.policy_gradient import (
@@ -113,11 +112,11 @@ class ORGAN(AbstractMethod):
         return adversarial_state(world, shape, descents)
 
     def phases(self, n_batches: int) -> tuple[Phase | Cycle, ...]:
-        generator = Phase("generator", 1, self.step, done=stop_below(self.stop_at_collapse), keep="last")
+        generator = Phase("generator", 1, self.step, stop=stop_below(self.stop_at_collapse), keep="last")
         if not self.adversarial:
             return mle_phase(self.n_mle), Cycle((generator,), self.n_steps)
-        learn = functools.partial(critic_step, wasserstein=self.wasserstein)
-        before, after = (critic_phase(n, 1, learn, 0, self._is_enough) for n in (self.n_pretrain, self.n_critic))
+        loss = "wasserstein" if self.wasserstein else "standard"
+        before, after = (critic_phase(n, self.critic_enough, loss=loss) for n in (self.n_pretrain, self.n_critic))
         return mle_phase(self.n_mle), before, Cycle((generator, after), self.n_steps)
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
@@ -126,7 +125,7 @@ class ORGAN(AbstractMethod):
             objective.turn = state.optimisers[GENERATOR].step // self.turns_every
         tokens = sampled(state, self.batch_size, rng)
         lengths = prefix_lengths(batch.tokens.shape[1], self.n_prefixes, rng) if self.n_rollouts else []
-        values, n_written = action_values(  # (3)
+        values, whole, n_written = action_values(  # (3)
             state, tokens, lambda rows, n: self.reward(state, rows, n), lengths, self.n_rollouts, rng
         )
         written = tokens != PAD
@@ -136,16 +135,12 @@ class ORGAN(AbstractMethod):
         if objective is not None:
             told = {"objective": totals(state, tokens, len(tokens)).mean(), "validity": validity(state, tokens)}
         return {
-            "reward": values.gather(1, written.sum(1, keepdim=True) - 1).mean(),
+            "reward": whole.mean(),
             **seen(state, tokens),
             "n_tokens": torch.tensor(n_written),
             **told,
             **logs,
         }
-
-    def _is_enough(self, state: State) -> bool:
-        """Whether a phase of the critic is over: it is good enough, or there is nothing left to tell apart."""
-        return is_enough(state, self.critic_enough) or stop_below(self.stop_at_collapse)(state)
 
     def evaluate(self, state: State, batch: Batch, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
         return evaluated(state, batch)

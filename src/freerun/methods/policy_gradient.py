@@ -8,14 +8,15 @@
 
 With l = t, (4) is the rollout of SeqGAN (Yu et al. 2017, arXiv:1609.05473, eq. 4). A greater l, of a few prefix lengths
 that do not depend on the string, has the same expectation given y_1 .. y_t and more variance, at a fraction of the
-cost. (5) does not depend on the string itself, so it changes the variance of (2) alone.
+cost. (5) does not depend on the string itself, so it changes the variance of (2) alone; but for rewards that depend on
+the strings beside it, and so on it: repeats, diversity, a standardised critic.
 
 Source of (2): Williams 1992, "Simple statistical gradient-following algorithms for connectionist reinforcement
 learning".
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -69,6 +70,20 @@ def prefix_lengths(longest: int, n: int, rng: torch.Generator) -> list[int]:
     return sorted({1 + int(share * (longest - 1)) for share in shares})
 
 
+class ActionValues(NamedTuple):
+    """What `action_values` found.
+
+    Args:
+        values: Q_t of (4), in the unit of the reward; entries after `<eos>` are meaningless, mask them.
+        whole: R of each string itself, paid beside the batch that it was drawn in.
+        n_written: Tokens that were written for it.
+    """
+
+    values: Float[Tensor, "batch time"]
+    whole: Float[Tensor, " batch"]
+    n_written: int
+
+
 @torch.no_grad()
 def action_values(
     state: State,
@@ -77,19 +92,17 @@ def action_values(
     lengths: Sequence[int],
     n_rollouts: int,
     rng: torch.Generator,
-) -> tuple[Float[Tensor, "batch time"], int]:
-    """Expected reward of each prefix by Monte-Carlo completion, (4), and the number of tokens that were written for it.
+) -> ActionValues:
+    """Expected reward of each prefix by Monte-Carlo completion, (4).
 
     Args:
         tokens: Drawn from the generator, padded after `<eos>`.
         lengths: Prefix lengths that are completed, rising; none: (3).
         n_rollouts: Completions of each, N.
-
-    Returns:
-        In the unit of the reward; entries after `<eos>` are meaningless, mask them.
     """
     world, n = state.world, len(tokens)
-    values = [reward(tokens, n)]  # of the whole string: where no longer prefix is completed
+    whole = reward(tokens, n)
+    values = [whole]  # where no longer prefix is completed
     n_written = int((tokens != PAD).sum())
     if lengths:
         done = completions(
@@ -102,7 +115,7 @@ def action_values(
         n_written += int(((done != PAD).sum(3) - given).clamp(min=0).sum())
     counts = torch.arange(1, tokens.shape[1] + 1, device=tokens.device)  # tokens of the prefix that ends with each
     place = torch.searchsorted(torch.tensor(lengths, device=tokens.device, dtype=torch.int64), counts)
-    return torch.stack(values)[place].t(), n_written  # (batch, time)
+    return ActionValues(torch.stack(values)[place].t(), whole, n_written)
 
 
 def advantages(

@@ -70,19 +70,19 @@ class Reinforce(AbstractMethod):
 
     def phases(self, n_batches: int) -> tuple[Phase | Cycle, ...]:
         stop = stop_below(self.stop_at_collapse)
-        return mle_phase(self.n_mle), Phase("reinforce", self.n_steps, self.step, done=stop, keep="last")
+        return mle_phase(self.n_mle), Phase("reinforce", self.n_steps, self.step, stop=stop, keep="last")
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
         tokens = sampled(state, self.batch_size, rng)  # 1. sample
         lengths = prefix_lengths(batch.tokens.shape[1], self.n_prefixes, rng) if self.n_rollouts else []
-        values, n_written = action_values(  # 2. estimate
+        values, whole, n_written = action_values(  # 2. estimate
             state, tokens, lambda rows, n: totals(state, rows, n), lengths, self.n_rollouts, rng
         )
         written = tokens != PAD
         loss = policy_loss(log_probs(state, tokens), advantages(values, written, self.baseline))  # (1)
         logs = descend(loss, state.optimisers[GENERATOR])  # 3. step
         return {
-            "objective": values.gather(1, written.sum(1, keepdim=True) - 1).mean(),
+            "objective": whole.mean(),
             "validity": validity(state, tokens),
             **seen(state, tokens),
             "n_tokens": torch.tensor(n_written),

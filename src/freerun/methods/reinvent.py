@@ -65,7 +65,7 @@ class Reinvent(AbstractMethod):
 
     def phases(self, n_batches: int) -> tuple[Phase, ...]:
         stop = stop_below(self.stop_at_collapse)
-        agent = Phase("reinvent", self.n_steps, self.step, before=keep_prior, done=stop, keep="last")
+        agent = Phase("reinvent", self.n_steps, self.step, before=keep_prior, stop=stop, keep="last")
         return mle_phase(self.n_mle), agent
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:

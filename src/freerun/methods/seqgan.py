@@ -14,8 +14,10 @@ Deviations, each with its setting:
 - A baseline, the mean of Q_t over the other sequences of the batch; the paper has none (`baseline = "none"`).
 - The loss is a sum over tokens and a mean over sequences; the code's is a sum over both, clipped at 5.
 - The critic's training ends when it is right on `critic_enough` of sequences that it has not seen; the paper's takes
-  its 4,680 updates to one of the generator. For these: `critic_enough = 1.1`, `n_fakes = 10000`, `n_pretrain = 471`,
-  `pretrain_rounds = 50`, `n_critic = 471`, `critic_rounds = 5` (config `seqgan_published`).
+  4,680 updates of 64 rows to one of the generator. Ours hold 64 of each kind, so 2,355 see as many: `critic_enough =
+  1.1`, `n_fakes = 10000`, `n_pretrain = 471`, `pretrain_rounds = 50`, `n_critic = 471`, `critic_rounds = 5` (config
+  `seqgan_published`).
+- Critic and updates by it begin with the weights of the best validation; the code's with the last of 120 passes.
 - Fakes are drawn freshly for each update where `n_fakes` is 0; the paper trains three passes over each 10,000.
 - Rollouts are drawn from the present generator. The paper's copy that follows at a rate of .8 never took effect in its
   code, which copied the weights each time.
@@ -34,7 +36,7 @@ from freerun.corpora.batches import Batch
 from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend
 from freerun.methods.collapse import seen, stop_below
 from freerun.methods.descent import Descent
-from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, critic_step, is_enough, logits_of
+from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, logits_of
 from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
 from freerun.methods.policy_gradient import (
     Baseline,
@@ -105,25 +107,17 @@ class SeqGAN(AbstractMethod):
         return adversarial_state(world, self.critic, descents)
 
     def phases(self, n_batches: int) -> tuple[Phase | Cycle, ...]:
-        generator = Phase("generator", 1, self.step, done=stop_below(self.stop_at_collapse), keep="last")
+        generator = Phase("generator", 1, self.step, stop=stop_below(self.stop_at_collapse), keep="last")
         if self.reward != "critic":
             return mle_phase(self.n_mle), Cycle((generator,), self.n_steps)
-        return (
-            mle_phase(self.n_mle),
-            critic_phase(self.n_pretrain, self.pretrain_rounds, critic_step, self.n_fakes, self._is_enough),
-            Cycle(
-                (
-                    generator,
-                    critic_phase(self.n_critic, self.critic_rounds, critic_step, self.n_fakes, self._is_enough),
-                ),
-                self.n_steps,
-            ),
-        )
+        rounds = ((self.n_pretrain, self.pretrain_rounds), (self.n_critic, self.critic_rounds))
+        before, after = (critic_phase(n, self.critic_enough, rounds=times, n_fakes=self.n_fakes) for n, times in rounds)
+        return mle_phase(self.n_mle), before, Cycle((generator, after), self.n_steps)
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
         tokens = sampled(state, self.batch_size, rng)  # sample
         lengths = prefix_lengths(batch.tokens.shape[1], self.n_prefixes, rng) if self.n_rollouts else []
-        values, n_written = action_values(  # estimate: (4)
+        values, whole, n_written = action_values(  # estimate: (4)
             state, tokens, lambda rows, _: self._paid(state, rows, rng), lengths, self.n_rollouts, rng
         )
         written = tokens != PAD
@@ -131,16 +125,12 @@ class SeqGAN(AbstractMethod):
         loss = policy_loss(log_probs(state, tokens), advantage)  # (6)
         logs = descend(loss, state.optimisers[GENERATOR])  # step
         return {
-            "reward": values.gather(1, written.sum(1, keepdim=True) - 1).mean(),
+            "reward": whole.mean(),
             "action_value": (values * written).sum() / written.sum(),
             **seen(state, tokens),
             "n_tokens": torch.tensor(n_written),
             **logs,
         }
-
-    def _is_enough(self, state: State) -> bool:
-        """Whether a phase of the critic is over: it is good enough, or there is nothing left to tell apart."""
-        return is_enough(state, self.critic_enough) or stop_below(self.stop_at_collapse)(state)
 
     def evaluate(self, state: State, batch: Batch, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
         return evaluated(state, batch)

@@ -90,6 +90,7 @@ class Generator(AbstractGenerator):
         d_context: Width of the context that leads the generator; 0: none.
         context_at: The context is joined to the input of each of the `steps`; or the first hidden state of each layer
             is a linear map of it (`start`); or `both`.
+        init_std: All weights and biases begin as draws from N(0, init_std^2); 0: as PyTorch begins them.
         compute_dtype: Of the matrix products of the recurrent layers. Logits are always float32.
     """
 
@@ -106,6 +107,7 @@ class Generator(AbstractGenerator):
         tied: bool = False,
         d_context: int = 0,
         context_at: str = "steps",
+        init_std: float = 0.0,
         compute_dtype: torch.dtype = torch.float32,
     ):
         super().__init__()
@@ -123,6 +125,9 @@ class Generator(AbstractGenerator):
         if tied:
             nn.init.normal_(self.embedding.weight, std=d_embedding**-0.5)
             self.output.weight = self.embedding.weight
+        if init_std:
+            for weight in self.parameters():
+                nn.init.normal_(weight, std=init_std)
 
     def frozen(self) -> "Generator":
         """The network as it is now, for many steps without a gradient: its weights are cast once, not each step."""

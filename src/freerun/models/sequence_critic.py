@@ -38,11 +38,12 @@ class CriticShape:
         d_hidden: Width of the GRU in each direction (recurrent).
         dropout: Before the last layer, in training.
         l2: Weight of the penalty: the squared norm of the last layer's weights and bias.
-        spectral: The weights of each linear layer and convolution are divided by their largest singular value
-            (Miyato et al. 2018, arXiv:1802.05957), as critics of the Wasserstein distance ask for.
+        spectral: The weights of the embedding, of each linear layer and convolution are divided by their largest
+            singular value (Miyato et al. 2018, arXiv:1802.05957), as critics of the Wasserstein distance ask for.
 
     Raises:
-        ValueError: If widths and filters differ in number, or one of them is below 1.
+        ValueError: If widths and filters differ in number, or one of them is below 1, or `spectral` is asked of a
+            recurrent critic, whose states it would not bound.
     """
 
     kind: Literal["convolutional", "recurrent"] = "convolutional"
@@ -51,7 +52,7 @@ class CriticShape:
     filters: tuple[int, ...] = (100, 200, 200, 200, 200, 100, 100, 100, 100, 100, 160, 160)
     d_hidden: int = 128
     dropout: float = 0.25
-    l2: float = 0.2
+    l2: float = 0.05
     spectral: bool = False
 
     def __post_init__(self):
@@ -61,6 +62,8 @@ class CriticShape:
             )
         if min(*self.widths, *self.filters) < 1:
             raise ValueError(f"widths {self.widths} and filters {self.filters} must be at least 1")
+        if self.spectral and self.kind == "recurrent":
+            raise ValueError("spectral normalisation bounds a convolutional critic; set critic.kind = 'convolutional'")
 
     def build(self, n_vocab: int) -> "SequenceCritic":
         if self.kind == "recurrent":
@@ -69,7 +72,8 @@ class CriticShape:
             reader = MaxOverTime(self.d_embedding, self.widths, self.filters)
         critic = SequenceCritic(n_vocab, self.d_embedding, reader, self.dropout, self.l2)
         if self.spectral:
-            for layer in [layer for layer in critic.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]:
+            bounded = (nn.Embedding, nn.Linear, nn.Conv2d)
+            for layer in [layer for layer in critic.modules() if isinstance(layer, bounded)]:
                 spectral_norm(layer)
         return critic
 

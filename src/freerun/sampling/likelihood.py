@@ -39,20 +39,27 @@ def token_log_prob(
 class _TokenLogProb(torch.autograd.Function):
     """`masked_log_softmax` at one token a row, in pieces of rows that stay in the processor's cache.
 
-    With thousands of words the passes over the logits are what training costs; this makes one forward and one back,
-    and keeps nothing of their size but the logits themselves.
+    With thousands of words the passes over the logits are what training costs. Where a gradient will be asked for, the
+    softmax is kept instead of the logits, and one pass makes the gradient of it.
     """
 
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, logits: Float[Tensor, "rows vocab"], tokens: Int[Tensor, " rows"], allowed: Bool[Tensor, "rows vocab"]
     ) -> Float[Tensor, " rows"]:
-        pieces = [logits[rows].masked_fill(~allowed[rows], -torch.inf).logsumexp(1) for rows in _pieces(logits)]
-        log_sum = torch.cat(pieces) if pieces else logits.new_zeros(0)
-        at, is_allowed = tokens[:, None], allowed.gather(1, tokens[:, None])
-        chosen = logits.gather(1, at).masked_fill(~is_allowed, -torch.inf)[:, 0]
-        ctx.save_for_backward(logits, at, allowed, is_allowed, log_sum)
-        return chosen - log_sum
+        kept = torch.empty_like(logits) if ctx.needs_input_grad[0] else None
+        sums, log_sums = [logits.new_zeros(0)], [logits.new_zeros(0)]
+        for rows in _pieces(logits):
+            part = torch.empty_like(logits[rows]) if kept is None else kept[rows]
+            torch.logical_not(allowed[rows], out=part)
+            torch.add(logits[rows], part, alpha=torch.finfo(logits.dtype).min, out=part)  # a third of `masked_fill`
+            largest = part.amax(1, keepdim=True)
+            sums.append(part.sub_(largest).exp_().sum(1))
+            log_sums.append(largest[:, 0] + sums[-1].log())
+        at = tokens[:, None]
+        is_allowed = allowed.gather(1, at)
+        ctx.save_for_backward(kept, torch.cat(sums), at, is_allowed)
+        return logits.gather(1, at).masked_fill(~is_allowed, -torch.inf)[:, 0] - torch.cat(log_sums)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -60,11 +67,8 @@ class _TokenLogProb(torch.autograd.Function):
         ctx: Any, grad: Float[Tensor, " rows"]
     ) -> tuple[Tensor, None, None]:
         """one-hot(token) - softmax, times the gradient; 0 off the mask."""
-        logits, at, allowed, is_allowed, log_sum = ctx.saved_tensors
-        result = torch.empty_like(logits)
-        for rows in _pieces(logits):
-            probs = (logits[rows] - log_sum[rows, None]).masked_fill_(~allowed[rows], -torch.inf).exp_()
-            torch.mul(probs, -grad[rows, None], out=result[rows])
+        kept, sums, at, is_allowed = ctx.saved_tensors
+        result = kept * (-grad / sums)[:, None]
         return result.scatter_add_(1, at, (grad[:, None] * is_allowed)), None, None
 
 

@@ -10,25 +10,21 @@ training sequences alone; epoch and temperature chosen on the validation draw; N
 
 import argparse
 import dataclasses
-import datetime
-import json
-import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
+from benchmarks.tables.results import RESULTS, cell, circumstances, keep, kept
 
 import freerun
 from freerun.api import Run
-from freerun.files import write_json, write_text
+from freerun.files import write_text
 from freerun.metrics.frontier import Point, chosen, drawn, frontier, where
 from freerun.run_folder import RunFolder
 from freerun.trained import Trained
 
-RESULTS = Path(__file__).parents[2] / "docs" / "results" / "oracle"
-TABLE = RESULTS.parent / "oracle.md"
+FOLDER = "oracle"
+TABLE = RESULTS / "oracle.md"
 COLD = (0.4, 0.45, 0.5, 0.6, 0.7)
 N_COLD = 2_500  # samples and held-out sequences at each of these; at temperature 1 all 10,000
 PUBLISHED_MLE = ("run.patience=0", "run.validate_every=1570")
@@ -67,16 +63,10 @@ ROWS = {
     "random": Row("control: random reward", "seqgan_oracle", (*NO_CRITIC, "method.reward=random"), "mle", 5),
     "scheduled_sampling": Row("scheduled sampling", "scheduled_sampling_oracle"),
     "own_output": Row("control: on its own output", "scheduled_sampling_oracle", ("method.teacher.start=0.0",)),
-    "professor_forcing": Row("professor forcing", "professor_forcing_oracle"),
+    "professor_forcing": Row("professor forcing", "professor_forcing_oracle", ("method.n_mle=0",), "mle"),
     "maligan": Row("MaliGAN", "maligan_oracle", ("method.n_mle=0",), "mle"),
     "gumbel_gan": Row("Gumbel-softmax GAN, relativistic", "gumbel_gan_oracle", ("method.n_mle=0",), "mle"),
 }
-
-
-def done(row: str, seed: int) -> dict | None:
-    """The result of a run, where there is one."""
-    path = RESULTS / f"{row}-{seed}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def trained(name: str, seed: int, work: Path) -> Run:
@@ -93,23 +83,9 @@ def measured(name: str, seed: int, work: Path) -> dict:
     row, run = ROWS[name], trained(name, seed, work)
     model = Trained.load(RunFolder(run.path), last=row.last)
     points = swept(model, seed)
-    clock = json.loads(run.folder.timing.read_text(encoding="utf-8").splitlines()[-1])
-    command = f"freerun train {row.config} --seed {seed}"
-    result = {
-        "row": name,
-        "seed": seed,
-        "command": command + "".join(f" --set {override}" for override in row.overrides),
-        "begins_with": f"{row.begins}-{seed}" if row.begins else "",
-        "seconds": clock["seconds"],
-        "steps": clock["step"],
-        "tokens": clock["tokens"],
-        "threads": torch.get_num_threads(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "date": datetime.date.today().isoformat(),
-        "points": points,
-    }
-    write_json(RESULTS / f"{name}-{seed}.json", result)
-    return result
+    command = f"freerun train {row.config} --seed {seed}" + "".join(f" --set {override}" for override in row.overrides)
+    about = circumstances(run, command, f"{row.begins}-{seed}" if row.begins else "")
+    return keep(FOLDER, name, seed, {"row": name, "seed": seed, **about, "points": points})
 
 
 def swept(model: Trained, seed: int) -> list[Point]:
@@ -141,25 +117,17 @@ def table(rows: Sequence[str]) -> str:
     head = "| | seeds | NLL_oracle | NLL_test | best NLL_test | NLL_oracle there | at NLL_test 8 | at 9 | minutes |"
     lines = [head, "|---|---|---|---|---|---|---|---|---|"]
     for name in rows:
-        results = [found for seed in range(ROWS[name].n_seeds) if (found := done(name, seed))]
+        results = [found for seed in range(ROWS[name].n_seeds) if (found := kept(FOLDER, name, seed))]
         if not results:
             continue
         values = [figures(result["points"]) for result in results]
-        cells = [_cell([value[key] for value in values]) for key in SHOWN]
+        cells = [cell([value[key] for value in values]) for key in SHOWN]
         minutes = np.mean([result["seconds"] for result in results]) / 60
         lines.append(f"| {ROWS[name].about} | {len(results)} | {' | '.join(cells)} | {minutes:.1f} |")
     return "\n".join(lines) + "\n"
 
 
 SHOWN = ("nll_oracle", "nll_test", "chosen_nll_test", "chosen_nll_oracle", "at_8", "at_9")
-
-
-def _cell(values: Sequence[float]) -> str:
-    known = [value for value in values if np.isfinite(value)]
-    if not known:
-        return "\N{EN DASH}"
-    spread = f" ± {np.std(known, ddof=1):.2f}" if len(known) > 1 else ""
-    return f"{np.mean(known):.2f}{spread}" + (f" ({len(known)})" if len(known) < len(values) else "")
 
 
 def main() -> None:
@@ -172,7 +140,7 @@ def main() -> None:
     options = parser.parse_args()
     for name in [] if options.only_table else options.rows:
         for seed in range(options.first, min(ROWS[name].n_seeds, options.seeds or 5)):
-            if done(name, seed) is None:
+            if kept(FOLDER, name, seed) is None:
                 print(f"{name}, seed {seed}", flush=True)
                 print(figures(measured(name, seed, options.work)["points"]), flush=True)
     write_text(TABLE, table(list(ROWS)))

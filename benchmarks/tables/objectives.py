@@ -1,0 +1,194 @@
+"""Molecules of ZINC250k that are better at an objective: ORGAN, its limits, and other learners with as many calls.
+
+    python -m benchmarks.tables.objectives                           what is missing is run, then the table is written
+    python -m benchmarks.tables.objectives ROW... --objective qed    these rows alone
+
+Every run begins with the weights of `zinc_lstm` (`--prior RUN`, trained where there is none) and ends when so many
+distinct strings were paid for. The result of each is a JSON file under docs/results/objectives, written as the run
+ends: what is there is not run again. Of 2,000 samples: valid ones; of these the mean of the score, the share of
+different ones and MOSES's internal diversity. The way is from the mean of the prior's valid samples to the best
+hundredth of the corpus.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from benchmarks.tables.results import RESULTS, cell, circumstances, keep, kept
+
+import freerun
+from freerun.api import Run
+from freerun.corpora.corpus import open_corpus
+from freerun.files import write_text
+from freerun.metrics.molecules import Molecules
+from freerun.metrics.moses import internal_diversity
+from freerun.metrics.parallel import molecules
+from freerun.report.calls import Calls, read_calls
+from freerun.report.variety import diversity, scaffolds
+
+FOLDER, PRIOR = "objectives", "prior"
+TABLE = RESULTS / "objectives.md"
+N_SAMPLES, SAMPLE_SEED = 2_000, 1
+N_OF_CORPUS = 20_000  # molecules of the corpus whose best hundredth is the end of the way
+N_TIMES, N_BEST, N_RECENT = 10, 100, 2_000  # along the calls: how often, the best, and the mean of the last ones
+OBJECTIVES = {
+    "qed": ("QED", 1),
+    "sa": ("SA", -1),
+}  # the score's name, its property, and the sign that makes more better
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of the table: `organ_qed` with other settings."""
+
+    about: str
+    overrides: tuple[str, ...] = ()
+    n_seeds: int = 1
+
+
+OTHER = ("method.descent.lr=3e-4", "method.batch_size=128", "method.n_steps=600")
+ROWS = {
+    "organ": Row("ORGAN, lambda .5", n_seeds=3),
+    "organ_0": Row("lambda 0: no critic", ("method.adversarial=0.0",)),
+    "organ_1": Row("lambda 1: the critic alone", ("method.adversarial=1.0", "method.n_steps=100")),
+    "organ_published": Row("all prefixes, 16 rollouts", ("method.n_prefixes=0", "method.n_rollouts=16")),
+    "reinvent": Row("REINVENT's loss", ("method.name=reinvent", "method.sigma=40.0", *OTHER)),
+    "hill_climb": Row("hill climb", ("method.name=hill_climb", "method.n_kept=1000", *OTHER)),
+}
+
+
+def measured(molecules: Molecules, score: str) -> dict[str, float]:
+    """What the table shows of samples."""
+    of_valid = molecules.of_valid()
+    return {
+        "valid": len(of_valid) / len(molecules),
+        "mean": float(of_valid.properties[OBJECTIVES[score][0]].mean()),
+        "different": len(set(of_valid.canonical)) / len(of_valid),
+        "diversity": internal_diversity(of_valid)[0],
+    }
+
+
+def sampled(run: Run) -> Molecules:
+    return molecules([sample.string for sample in run.sample(N_SAMPLES, seed=SAMPLE_SEED)])
+
+
+def best_hundredth(score: str) -> float:
+    """The value that one molecule in a hundred of the corpus is better than."""
+    lines = [text for _, text in open_corpus("zinc250k").strings("train")]
+    rows = np.random.default_rng(0).choice(len(lines), N_OF_CORPUS, replace=False)
+    name, sign = OBJECTIVES[score]
+    values = molecules([lines[row] for row in rows]).of_valid().properties[name]
+    return float(sign * np.quantile(sign * values, 0.99))
+
+
+def along(calls: Calls) -> list[dict[str, float]]:
+    """What had been found after so many calls."""
+    points = []
+    for n in np.linspace(0, len(calls), N_TIMES + 1).astype(int)[1:].tolist():
+        recent = slice(max(0, n - N_RECENT), n)
+        best = [calls.canonical[row] for row in calls.best(n, N_BEST)]
+        points.append(
+            {
+                "calls": n,
+                "mean": float(calls.total[recent][calls.valid[recent]].mean()),
+                "best": float(calls.total[calls.best(n, N_BEST)].mean()),
+                "best_scaffolds": len(set(scaffolds(best)) - {""}),
+                "best_diversity": diversity(best),
+            }
+        )
+    return points
+
+
+def trained(name: str, score: str, seed: int, prior: Run, work: Path) -> Run:
+    """The run of a row; an interrupted one goes on."""
+    out = work / f"{score}-{name}-{seed}"
+    if (out / "run.json").exists():
+        return freerun.resume(out)
+    return freerun.train(
+        "organ_qed",
+        overrides=(f'objective.scores=["{score}"]', *ROWS[name].overrides),
+        init=prior.path,
+        seed=seed,
+        out=out,
+        notify=print,
+    )
+
+
+def result(name: str, score: str, seed: int, prior: Run, work: Path) -> dict:
+    """Trains the run, measures its samples and its calls, and keeps that."""
+    run = trained(name, score, seed, prior, work)
+    command = f"freerun train organ_qed --init ZINC_LSTM --seed {seed} --objective {score}"
+    command += "".join(f" --set {override}" for override in ROWS[name].overrides)
+    calls = read_calls(run.path / "scores.csv")
+    about = circumstances(run, command, PRIOR)
+    found = {"samples": measured(sampled(run), score), "along": along(calls) if calls else []}
+    return keep(FOLDER, f"{score}-{name}", seed, {"row": name, "score": score, "seed": seed, **about, **found})
+
+
+def begun(prior: Run, score: str) -> dict:
+    """Where all runs begin, and where the way ends."""
+    if (found := kept(FOLDER, f"{score}-{PRIOR}", 0)) is None:
+        about = circumstances(prior, "freerun train zinc_lstm", "")
+        samples = measured(sampled(prior), score)
+        found = {"row": PRIOR, "score": score, **about, "samples": samples, "end": best_hundredth(score)}
+        keep(FOLDER, f"{score}-{PRIOR}", 0, found)
+    return found
+
+
+def table(score: str) -> str:
+    """Markdown: mean and standard deviation over the seeds that there are."""
+    lines = [f"| {score} | seeds | valid | mean | different | diversity | share of the way | calls | minutes |"]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
+    start = kept(FOLDER, f"{score}-{PRIOR}", 0)
+    if start is None:
+        return ""
+    way = start["end"] - start["samples"]["mean"]
+    for name, about in (
+        (PRIOR, "maximum likelihood (`zinc_lstm`)"),
+        *((name, row.about) for name, row in ROWS.items()),
+    ):
+        runs = [found for seed in range(5) if (found := kept(FOLDER, f"{score}-{name}", seed))]
+        if not runs:
+            continue
+        cells = [cell([run["samples"][key] for run in runs], 3) for key in ("valid", "mean", "different", "diversity")]
+        share = cell([(run["samples"]["mean"] - start["samples"]["mean"]) / way for run in runs])
+        calls = max((run["along"][-1]["calls"] for run in runs if run.get("along")), default=0)
+        minutes = np.mean([run["seconds"] for run in runs]) / 60
+        lines.append(f"| {about} | {len(runs)} | {' | '.join(cells)} | {share} | {calls:,} | {minutes:.1f} |")
+    return "\n".join(lines) + f"\n\nThe way ends at {start['end']:.3f}.\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", default=list(ROWS), metavar="ROW", help=f"of {', '.join(ROWS)}")
+    parser.add_argument("--objective", nargs="*", default=list(OBJECTIVES), help=f"of {', '.join(OBJECTIVES)}")
+    parser.add_argument("--seeds", type=int, default=0, help="at most so many of each row")
+    parser.add_argument("--prior", type=Path, default=Path("runs/objectives-table/prior"), help="a run of zinc_lstm")
+    parser.add_argument("--work", type=Path, default=Path("runs/objectives-table"), help="where the runs are kept")
+    parser.add_argument("--only-table", action="store_true", help="run nothing")
+    options = parser.parse_args()
+    if not options.only_table:
+        is_there = (options.prior / "run.json").exists()
+        prior = (
+            freerun.resume(options.prior) if is_there else freerun.train("zinc_lstm", out=options.prior, notify=print)
+        )
+        run_missing(options.rows, options.objective, options.seeds, prior, options.work)
+    text = "\n".join(filter(None, map(table, OBJECTIVES)))
+    write_text(TABLE, text)
+    print(text)
+
+
+def run_missing(rows: Sequence[str], scores: Sequence[str], n_seeds: int, prior: Run, work: Path) -> None:
+    for score in scores:
+        begun(prior, score)
+        for name in rows:
+            for seed in range(min(ROWS[name].n_seeds, n_seeds or 5)):
+                if kept(FOLDER, f"{score}-{name}", seed) is None:
+                    print(f"{score}, {name}, seed {seed}", flush=True)
+                    print(result(name, score, seed, prior, work)["samples"], flush=True)
+
+
+if __name__ == "__main__":
+    main()

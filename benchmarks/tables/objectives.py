@@ -33,29 +33,28 @@ TABLE = RESULTS / "objectives.md"
 N_SAMPLES, SAMPLE_SEED = 2_000, 1
 N_OF_CORPUS = 20_000  # molecules of the corpus whose best hundredth is the end of the way
 N_TIMES, N_BEST, N_RECENT = 10, 100, 2_000  # along the calls: how often, the best, and the mean of the last ones
-OBJECTIVES = {
-    "qed": ("QED", 1),
-    "sa": ("SA", -1),
-}  # the score's name, its property, and the sign that makes more better
+# Of each score the property that is measured, and the sign that makes more better.
+OBJECTIVES = {"qed": ("QED", 1), "sa": ("SA", -1)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One line of the table: `organ_qed` with other settings."""
+    """One line of the table: a bundled configuration, and its settings as after `--set`."""
 
     about: str
+    config: str = "organ_qed"
     overrides: tuple[str, ...] = ()
     n_seeds: int = 1
 
 
-OTHER = ("method.descent.lr=3e-4", "method.batch_size=128", "method.n_steps=600")
+PUBLISHED = ("method.n_prefixes=0", "method.n_rollouts=16", "method.batch_size=16")
 ROWS = {
     "organ": Row("ORGAN, lambda .5", n_seeds=3),
-    "organ_0": Row("lambda 0: no critic", ("method.adversarial=0.0",)),
-    "organ_1": Row("lambda 1: the critic alone", ("method.adversarial=1.0", "method.n_steps=100")),
-    "organ_published": Row("all prefixes, 16 rollouts", ("method.n_prefixes=0", "method.n_rollouts=16")),
-    "reinvent": Row("REINVENT's loss", ("method.name=reinvent", "method.sigma=40.0", *OTHER)),
-    "hill_climb": Row("hill climb", ("method.name=hill_climb", "method.n_kept=1000", *OTHER)),
+    "organ_0": Row("lambda 0: no critic", overrides=("method.adversarial=0.0",)),
+    "organ_1": Row("lambda 1: the critic alone", overrides=("method.adversarial=1.0", "method.n_steps=100")),
+    "organ_published": Row("all prefixes, 16 rollouts", overrides=PUBLISHED),
+    "reinvent": Row("REINVENT's loss", "reinvent_qed"),
+    "hill_climb": Row("hill climb", "hill_climb_qed"),
 }
 
 
@@ -107,7 +106,7 @@ def trained(name: str, score: str, seed: int, prior: Run, work: Path) -> Run:
     if (out / "run.json").exists():
         return freerun.resume(out)
     return freerun.train(
-        "organ_qed",
+        ROWS[name].config,
         overrides=(f'objective.scores=["{score}"]', *ROWS[name].overrides),
         init=prior.path,
         seed=seed,
@@ -119,7 +118,7 @@ def trained(name: str, score: str, seed: int, prior: Run, work: Path) -> Run:
 def result(name: str, score: str, seed: int, prior: Run, work: Path) -> dict:
     """Trains the run, measures its samples and its calls, and keeps that."""
     run = trained(name, score, seed, prior, work)
-    command = f"freerun train organ_qed --init ZINC_LSTM --seed {seed} --objective {score}"
+    command = f"freerun train {ROWS[name].config} --init ZINC_LSTM --seed {seed} --objective {score}"
     command += "".join(f" --set {override}" for override in ROWS[name].overrides)
     calls = read_calls(run.path / "scores.csv")
     about = circumstances(run, command, PRIOR)

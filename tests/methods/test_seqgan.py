@@ -145,7 +145,7 @@ def test_a_state_that_was_saved_holds_the_pool_and_the_place_in_it(tmp_path):
     other = adversarial(SeqGAN(critic=SMALL, n_pretrain=9), held_out=STRINGS)
     other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     assert torch.equal(other.pool, state.pool)
-    assert (other.n_used, other.n_updates, other.accuracy) == (1, 1, state.accuracy)
+    assert (other.n_used, other.n_since, other.accuracy) == (1, 1, state.accuracy)
     torch.testing.assert_close(logits_of(other, STRINGS), logits_of(state, STRINGS), rtol=0, atol=0)
 
 

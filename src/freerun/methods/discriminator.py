@@ -27,7 +27,7 @@ from freerun.models.sequence_critic import CriticShape, SequenceCritic
 
 CRITIC = "critic"  # the name of the network and of its optimiser
 N_JUDGED = 500  # sequences of each half that the held-out accuracy is of
-JUDGED_EVERY = 25  # updates
+JUDGED_EVERY = 25  # updates, and rounds: what is drawn to judge a critic costs as much as some of either
 
 
 @dataclasses.dataclass
@@ -36,18 +36,18 @@ class AdversarialState(State):
 
     pool: Int[Tensor, "pool time"] = dataclasses.field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.int64))
     n_used: int = 0  # of the pool, round and round
-    n_updates: int = 0  # of the critic, in this phase
+    n_since: int = JUDGED_EVERY  # updates of the critic, and rounds of them, since it was judged
     accuracy: float = math.nan
 
     def state_dict(self) -> dict:
-        kept = {"pool": self.pool, "n_used": self.n_used, "n_updates": self.n_updates, "accuracy": self.accuracy}
+        kept = {"pool": self.pool, "n_used": self.n_used, "n_since": self.n_since, "accuracy": self.accuracy}
         return {**super().state_dict(), "discriminator": kept}
 
     def load_state_dict(self, saved: dict) -> None:
         super().load_state_dict(saved)
         kept = saved["discriminator"]
         self.pool = kept["pool"].to(self.world.device)
-        self.n_used, self.n_updates, self.accuracy = kept["n_used"], kept["n_updates"], kept["accuracy"]
+        self.n_used, self.n_since, self.accuracy = kept["n_used"], kept["n_since"], kept["accuracy"]
 
 
 def adversarial_state(
@@ -91,11 +91,11 @@ def critic_of(state: State) -> SequenceCritic:
 
 
 def begin(state: State, n_fakes: int, rng: torch.Generator, loss: Loss = "standard") -> None:
-    """A phase of the critic begins: the pool is drawn anew, and the critic is judged."""
+    """A round of the critic begins: the pool is drawn anew, and the critic judged if that is long ago."""
     assert isinstance(state, AdversarialState)
     state.pool = sampled(state, n_fakes, rng) if n_fakes else state.pool[:0]
-    state.n_used = state.n_updates = 0
-    judge(state, rng, loss)
+    state.n_used = 0
+    judge_in_time(state, rng, loss)
 
 
 def is_enough(state: State, enough: float) -> bool:
@@ -112,9 +112,7 @@ def critic_step(state: State, batch: Batch, rng: torch.Generator, *, loss: Loss 
     real, fake = critic(batch.tokens), critic(fakes)
     value = critic_loss(loss, real, fake)
     logs = descend(value + critic.penalty(), state.optimisers[CRITIC])
-    state.n_updates += 1
-    if state.n_updates % JUDGED_EVERY == 0:
-        judge(state, rng, loss)
+    judge_in_time(state, rng, loss)
     told = {
         "critic_loss": value.detach(),
         "critic_accuracy": accuracy(loss, real.detach(), fake.detach()),
@@ -122,6 +120,14 @@ def critic_step(state: State, batch: Batch, rng: torch.Generator, *, loss: Loss 
         "n_tokens": torch.tensor(int((batch.tokens != 0).sum() + (fakes != 0).sum())),
     }
     return told | ({} if math.isnan(state.accuracy) else {"critic_accuracy_held_out": torch.tensor(state.accuracy)})
+
+
+def judge_in_time(state: AdversarialState, rng: torch.Generator, loss: Loss) -> None:
+    """Counts an update, or the beginning of a round; the critic is judged at the first and at every 25th."""
+    state.n_since += 1
+    if state.n_since >= JUDGED_EVERY:
+        judge(state, rng, loss)
+        state.n_since = 0
 
 
 @torch.no_grad()

@@ -376,6 +376,47 @@ def test_a_run_that_pays_and_was_killed_far_past_its_checkpoint_pays_for_no_stri
     assert len(set(asked)) == len(asked)
 
 
+def test_strings_without_a_value_are_told_at_once_and_counted_at_the_end(corpus, tmp_path):
+    program, config = tmp_path / "odd.py", tmp_path / "paid.toml"
+    program.write_text("def score(strings):\n    return [1 / ('c' not in string) for string in strings]\n")
+    config.write_text(PAID)
+    told: list[str] = []
+    out = tmp_path / "odd"
+    run = api.train(str(config), corpus=corpus, out=out, objectives=[f"{program}:score"], notify=told.append)
+    found = run.folder.read_facts()["unvalued"]["raised"]
+    at_once, at_last = (line for line in told if "no value (raised)" in line)
+    assert at_once == f"no value (raised) for {found['first']}; others of this kind are counted"
+    assert at_last.startswith(f"{found['strings']} strings had no value (raised) and were paid 0, for example")
+    assert "ZeroDivisionError" in found["first"]
+    lines = [line.split(",") for line in (run.path / "scores.csv").read_text().splitlines()[1:]]
+    assert sum(cells[4] == "" and "c" in cells[1] for cells in lines) == found["strings"]
+
+
+def test_a_start_that_fails_leaves_the_folder_to_the_next(paid, corpus, tmp_path):
+    config, program = str(tmp_path / "paid.toml"), tmp_path / "first.py"
+    paid("first")
+    with pytest.raises(FreerunError, match="nothing"):
+        api.train(config, corpus=corpus, out=tmp_path / "x", objectives=[f"{program}:nothing"])
+    again = api.train(config, corpus=corpus, out=tmp_path / "x", objectives=[f"{program}:score"])
+    assert again.folder.read_facts()["status"] == "finished"
+
+
+def test_a_run_that_fails_says_so_in_its_folder(paid, tmp_path):
+    def full(progress: Progress) -> None:
+        raise FreerunError("the disk is full")
+
+    with pytest.raises(FreerunError, match="the disk is full"):
+        paid("failed", watch=full)
+    facts = RunFolder(tmp_path / "failed").read_facts()
+    assert (facts["status"], facts["ended"]) == ("failed", "failed: the disk is full")
+    assert api.resume(tmp_path / "failed", allow_code=True).folder.read_facts()["ended"] == "finished"
+
+
+def test_what_to_do_after_an_interruption_is_what_will_be_let_through(paid):
+    with pytest.raises(Interrupted, match=r"freerun resume \S+ --allow-code$"):
+        paid("half", watch=interrupted_at(3))
+
+
 def test_a_call_budget_ends_a_run_that_pays(paid):
     run = paid("short", "run.max_calls=30")
     assert run.folder.read_facts()["ended"] == "call budget"

@@ -16,7 +16,7 @@ from freerun.conditions import Given
 from freerun.config import load_tables, resolve
 from freerun.contenders import contenders
 from freerun.corpora.own_files import keep_standard_input
-from freerun.errors import FreerunError, UsageError
+from freerun.errors import FreerunError, Interrupted, UsageError
 from freerun.evaluation import Progress as MeasureProgress
 from freerun.evaluation import evaluate_strings
 from freerun.examination import Examination
@@ -25,7 +25,7 @@ from freerun.explanation.page import write_page
 from freerun.methods import METHODS
 from freerun.objectives.permission import refuse_code
 from freerun.paying import anchored
-from freerun.prepare import prepare, reopen
+from freerun.prepare import Prepared, prepare, reopen
 from freerun.report.comparison import write_comparison
 from freerun.report.page import write_report
 from freerun.run import Progress, Training
@@ -234,7 +234,7 @@ def train(
             resolved = dataclasses.replace(resolved, corpus=dataclasses.replace(resolved.corpus, name=kept))
         with prepare(resolved, folder, notify, work) as prepared:
             _say_what(prepared, notify)
-            Training(folder, prepared).go(watch)
+            _trained(folder, prepared, watch, notify)
     return Run(folder.path)
 
 
@@ -260,8 +260,18 @@ def resume(
         refuse_code(read_config(folder).objective, allow_code, facts.get("code", {}))
         with reopen(folder, notify, work, is_paid=True) as prepared:
             _say_what(prepared, notify)
-            Training(folder, prepared).go(watch)
+            _trained(folder, prepared, watch, notify)
     return Run(folder.path)
+
+
+def _trained(folder: RunFolder, prepared: Prepared, watch: Watch, notify: Notify) -> None:
+    """Trains to the end; a run that fails says so to whoever looks at its folder."""
+    try:
+        Training(folder, prepared).go(watch, notify)
+    except FreerunError as error:
+        if not isinstance(error, Interrupted):
+            folder.write_facts({**folder.read_facts(), "status": "failed", "ended": f"failed: {error}"})
+        raise
 
 
 def compare(

@@ -22,7 +22,10 @@ N_FITTED = 1000  # strings of the corpus whose values tell what a score can reac
 
 
 def anchored(settings: ObjectiveSettings) -> ObjectiveSettings:
-    """Files that the objective names by their whole path: a run can be resumed from any folder."""
+    """Files that the objective names by their whole path: a run can be resumed from any folder.
+
+    Links are kept: the Python of a virtual environment is one, and what it points to knows nothing of its packages.
+    """
     names = [split_weight(spec)[0] for spec in settings.scores]
     whole = {name: _anchored(name) for name in names}
     return dataclasses.replace(
@@ -36,11 +39,11 @@ def _anchored(name: str) -> str:
     family, _, argument = name.partition(":")
     if names_function(name):
         path, _, function = name.rpartition(":")
-        return f"{Path(path).resolve()}:{function}"
+        return f"{Path(path).absolute()}:{function}"
     if family == "command":
-        words = (str(Path(word).resolve()) if is_file(word) else word for word in shlex.split(argument))
+        words = (str(Path(word).absolute()) if is_file(word) else word for word in shlex.split(argument))
         return f"{family}:{shlex.join(words)}"
-    return f"{family}:{Path(argument).resolve()}" if argument and is_file(argument) else name
+    return f"{family}:{Path(argument).absolute()}" if argument and is_file(argument) else name
 
 
 def fitted_objective(config: Config, corpus: Corpus, notify: Callable[[str], None]) -> ObjectiveSettings:

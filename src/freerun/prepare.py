@@ -174,7 +174,11 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
             "seed": config.run.seed,
         }
     )
-    return reopen(folder, lambda _: None, is_paid=True)
+    try:
+        return reopen(folder, lambda _: None, is_paid=True)
+    except FreerunError:
+        folder.facts.unlink()  # nothing was trained: what is mended may start here
+        raise
 
 
 def reopen(folder: RunFolder, notify: Notify, work: Work | None = None, *, is_paid: bool = False) -> Prepared:

@@ -23,6 +23,7 @@ from freerun.prepare import Prepared
 from freerun.run_folder import RunFolder, load_weights, save_weights
 from freerun.signals import Stop
 from freerun.trained import put_weights
+from freerun.unvalued import Unvalued
 
 N_TOKENS = "n_tokens"  # in a step's logs: what it read and wrote, where that is not its batch
 TIME_LIMIT = "time limit"
@@ -60,6 +61,7 @@ class Progress:
 
 
 Watch = Callable[[Progress], None]
+Notify = Callable[[str], None]
 
 
 class Training:
@@ -82,13 +84,18 @@ class Training:
         self._saved_at = self._started_at = time.monotonic()
         self._seconds_before = self.path.seconds
         self._writer = _tensorboard(folder) if self.settings.tensorboard else None
+        self._unvalued = Unvalued(prepared.objective, folder.read_facts().get("unvalued", {}))
 
     @property
     def n_steps(self) -> int:
         return sum(phase.n_steps for phase in self.phases)
 
-    def go(self, watch: Watch) -> None:
+    def go(self, watch: Watch, notify: Notify = lambda _: None) -> None:
         """Trains to the end.
+
+        Args:
+            watch: Told of every step.
+            notify: Told of strings that have no value, the first of each kind at once.
 
         Raises:
             Interrupted: On SIGINT or SIGTERM, after the step under way; everything is saved.
@@ -100,16 +107,16 @@ class Training:
                     phase.before(self.state, self._rng(self.path.phase, -1))
                 while self.path.step < phase.n_steps and not self._is_done(phase):
                     watch(self._one_step(phase))
+                    self._unvalued.tell(notify)
                     if ended := self._is_spent() or (phase.stop(self.state) if phase.stop else ""):
-                        self._finish(ended)
-                        return
+                        return self._finish(ended, notify)
                     if stop.requested:
                         self._save()
                         raise Interrupted(self._where())
                     if time.monotonic() - self._saved_at > self.settings.checkpoint_seconds:
                         self._save()
                 self._leave(phase)
-        self._finish("stopped early" if self._is_past_its_best() else "finished")
+        return self._finish("stopped early" if self._is_past_its_best() else "finished", notify)
 
     def _one_step(self, phase: Phase) -> Progress:
         path = self.path
@@ -241,9 +248,10 @@ class Training:
         )
 
     def _where(self) -> str:
+        allow = " --allow-code" if self.folder.read_facts().get("code") else ""
         return (
             f"interrupted at step {self.path.total:,} of {self.n_steps:,}, everything is saved; "
-            f"go on with: freerun resume {self.folder.path}"
+            f"go on with: freerun resume {self.folder.path}{allow}"
         )
 
     def _keep_best(self) -> None:
@@ -254,6 +262,8 @@ class Training:
         saved = {"path": dataclasses.asdict(self.path), "state": self.state.state_dict()}
         with written_aside(self.folder.state) as file:
             torch.save(saved, file)
+        if unvalued := self._unvalued.facts():
+            self.folder.write_facts({**self.folder.read_facts(), "unvalued": unvalued})
         self._saved_at = time.monotonic()
 
     def _load(self) -> None:
@@ -269,7 +279,7 @@ class Training:
         if self.prepared.objective is not None:
             self.prepared.objective.rewind(self.path.n_calls)
 
-    def _finish(self, how: str) -> None:
+    def _finish(self, how: str, notify: Notify) -> None:
         phase = self.phases[min(self.path.phase, len(self.phases) - 1)]
         self._log_means(phase)
         if self.path.validated != self.path.total:
@@ -281,6 +291,8 @@ class Training:
         facts = self.folder.read_facts()
         replayable = how != TIME_LIMIT
         self.folder.write_facts({**facts, "status": "finished", "ended": how, "replayable": replayable})
+        for line in self._unvalued.sums():
+            notify(line)
 
 
 def _tensorboard(folder: RunFolder) -> Any:

@@ -97,6 +97,17 @@ def exact(name: str) -> Tensor:
     return gradient(state, lambda log_p: (log_p.exp() * paid(name)[0].values).sum(), strings)
 
 
+def test_likelihoods_in_pieces_of_like_length_are_those_of_the_whole_batch():
+    state, strings = world("anything")
+    tokens = strings[torch.randperm(len(strings), generator=rng())]
+    whole, pieces = (log_probs(state, tokens, n_pieces=n) for n in (1, 4))
+    torch.testing.assert_close(pieces, whole)
+    weights = list(generator_of(state).parameters())
+    once, parted = (flat(torch.autograd.grad(part.sum(), weights)) for part in (whole, pieces))
+    torch.testing.assert_close(parted, once)
+    torch.testing.assert_close(log_probs(state, tokens[:2]), whole[:2])
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_the_expectation_of_the_whole_episode_is_the_gradient_exactly(name):
     state, strings = world(name)

@@ -67,6 +67,26 @@ def test_a_valid_string_without_a_value_is_worth_nothing_and_is_counted():
     assert objective.examples["no value"] == "'nan': NaN"
 
 
+def test_a_score_that_fails_on_all_it_is_asked_ends_the_training():
+    def broken(strings) -> np.ndarray:
+        raise ValueError("no such file: weights.bin")
+
+    objective = Objective([term("n", broken, shape=Identity())], None, plain, Arithmetic())
+    assert not objective([f"a{k}" for k in range(63)]).any()
+    with pytest.raises(FreerunError, match=r"none of 64 strings has a value \(raised: 'a0': ValueError: no such file"):
+        objective(["b"])
+
+
+def test_a_score_that_has_a_value_now_and_then_is_never_given_up():
+    def odd(strings) -> np.ndarray:
+        return np.array([1.0 if string == "a7" else math.inf for string in strings])
+
+    objective = Objective([term("n", odd, shape=Identity())], None, plain, Arithmetic())
+    assert objective([f"a{k}" for k in range(200)]).sum() == 1
+    assert not objective([f"b{k}" for k in range(200)]).any()
+    assert objective.failures == {"infinite": 399}
+
+
 def test_a_string_and_other_writings_of_it_are_paid_once():
     counted = Counted()
     objective = Objective([term("n", counted)], None, lambda string: (string.lower(), True))

@@ -105,7 +105,8 @@ def runs() -> None:
         nll = [record[name] for record in records for name in names if name in record]
         step = str(records[-1]["step"]) if records else "0"
         corpus = Path(facts["corpus"]["name"]).name
-        rows.append([str(run.path), facts["status"], corpus, step, f"{min(nll):.4f}" if nll else "-"])
+        status = facts.get("ended") or facts["status"]
+        rows.append([str(run.path), status, corpus, step, f"{min(nll):.4f}" if nll else "-"])
     print(table(rows, right=[3, 4]) if len(rows) > 1 else "no runs yet; `freerun train` starts one")
 
 

@@ -85,8 +85,12 @@ def resume(
 
 
 def _trained(screen: "Screen", path: Path) -> None:
+    from freerun.run_folder import RunFolder
+
     screen.close()
-    screen.say(f"trained: {path}\n  freerun sample {path} -n 20\n  freerun evaluate {path}\n  freerun report {path}")
+    ended = RunFolder(path).read_facts()["ended"]
+    screen.say(f"trained: {path} ({ended})")
+    screen.say(f"  freerun sample {path} -n 20\n  freerun evaluate {path}\n  freerun report {path}")
 
 
 COMMANDS = {

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -27,7 +28,7 @@ from freerun.methods.base import State
 from freerun.methods.likelihood import GENERATOR
 from freerun.models.generator import AbstractGenerator
 from freerun.sampling.free_run import FreeRun
-from freerun.sampling.likelihood import log_prob
+from freerun.sampling.likelihood import log_prob, n_tokens
 from freerun.sampling.rollouts import completions
 
 Baseline = Literal["batch", "none"]
@@ -55,11 +56,21 @@ def sampled(state: State, n: int, rng: torch.Generator) -> Int[Tensor, "batch ti
     return run(n).tokens
 
 
-def log_probs(state: State, tokens: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
-    """Of each token, with a gradient, under the network that has drawn them: dropout is off, as it was then."""
+def log_probs(state: State, tokens: Int[Tensor, "batch time"], n_pieces: int = 4) -> Float[Tensor, "batch time"]:
+    """Of each token, with a gradient, under the network that has drawn them: dropout is off, as it was then.
+
+    Strings of like length are read together, in `n_pieces`: half of a batch of molecules is padding.
+    """
     world, generator = state.world, generator_of(state).eval()
+    lengths = n_tokens(tokens)
+    order = lengths.argsort()
+    parts = []
     with torch.backends.cudnn.flags(enabled=False):  # its recurrent layers have no gradient outside training mode
-        return log_prob(generator, tokens, world.constraint, budget=world.budget)
+        for rows in order.chunk(n_pieces):
+            piece = tokens[rows, : int(lengths[rows[-1]])]
+            scored = log_prob(generator, piece, world.constraint, budget=world.budget)
+            parts.append(F.pad(scored, (0, tokens.shape[1] - piece.shape[1])))
+    return torch.cat(parts)[order.argsort()]
 
 
 def prefix_lengths(longest: int, n: int, rng: torch.Generator) -> list[int]:

@@ -16,8 +16,9 @@ from freerun.objectives.accounts import Accounts, Read
 from freerun.objectives.guards import Guards, Limits
 from freerun.objectives.terms import Term
 from freerun.objectives.totals import AbstractTotal, Sum
-from freerun.scores.guard import Guarded
+from freerun.scores.guard import NO_VALUE, Guarded
 
+N_HOPELESS = 64  # strings on which a score failed, and none has a value: it is broken, and nothing will be learned
 N_READ = 100_000  # strings whose canonical form is remembered
 NO_LIMITS = Limits()
 SUM = Sum()
@@ -123,7 +124,7 @@ class Objective:
 
         Raises:
             UsageError: If a value that should be from 0 to 1 is not.
-            FreerunError: If a program cannot be loaded, or the file cannot be written.
+            FreerunError: If a program cannot be loaded, the file cannot be written, or nothing ever has a value.
         """
         keys = [self.key(string) for string in strings]
         first: dict[str, str] = {}
@@ -137,8 +138,19 @@ class Objective:
         beside = [self._among(guard, keys, is_paid, batch or len(keys)) for guard in self._beside.all]
         for place, column in zip(np.flatnonzero(~self._alone), beside, strict=True):
             values[:, place] = column
+        self._refuse_hopeless(values)
         parts = np.stack([term.parts(column) for term, column in zip(self.terms, values.T, strict=True)], 1)
         return np.where(is_paid, self.total(parts, self._weights, self.turn), 0.0)
+
+    def _refuse_hopeless(self, values: Float64[np.ndarray, "strings terms"]) -> None:
+        """Raises FreerunError where scores fail on all that they are asked; to say "no value" is no failure."""
+        failed = {kind: n for kind, n in self.failures.items() if kind != NO_VALUE[0]}
+        if sum(failed.values()) < N_HOPELESS or np.isfinite(values).any():
+            return
+        if not any(math.isfinite(value) for row in self.values.values() for value in row):
+            told = "; ".join(f"{kind}: {self.examples[kind]}" for kind in failed)
+            n = sum(failed.values())
+            raise FreerunError(f"none of {n:,} strings has a value ({told}); mend the score, then start a new run")
 
     def _among(
         self, guard: Guarded, keys: Sequence[str], is_paid: Bool[np.ndarray, " strings"], batch: int

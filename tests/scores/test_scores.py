@@ -7,7 +7,7 @@ from rdkit import Chem, RDConfig
 from rdkit.Chem import rdFingerprintGenerator
 
 from freerun.errors import FreerunError, UsageError
-from freerun.scores import SCORES, find_score, split_weight
+from freerun.scores import SCORES, find_computed, find_score, split_weight
 from freerun.scores.base import Score
 from freerun.scores.contributed import contributed
 from freerun.scores.families import FAMILIES
@@ -210,3 +210,9 @@ def test_a_number_after_the_last_colon_is_a_weight(spec: str, parts: tuple[str, 
 def test_a_missing_table_of_rdkit_is_one_clear_error():
     with pytest.raises(FreerunError, match=r"RDKit's NP_Score has no .*none\.gz; install the `rdkit` package with pip"):
         contributed("NP_Score", "none.gz")
+
+
+def test_a_score_that_starts_a_program_is_no_column_of_a_table():
+    assert find_computed("similarity:CCO").name == "similarity:CCO"
+    with pytest.raises(UsageError, match=r"command:true would start a program: only `freerun train --objective` does"):
+        find_computed("command:true")

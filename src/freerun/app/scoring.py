@@ -30,11 +30,11 @@ def score(
     """Compute scores of given strings."""
     from freerun.app.screen import Screen
     from freerun.corpora.samples import read_lines
-    from freerun.scores import find_score
+    from freerun.scores import find_computed
     from freerun.scores.parallel import values_of
 
     write = _writer(out)
-    columns = [find_score(name).name for name in dict.fromkeys(names)]
+    columns = [find_computed(name).name for name in dict.fromkeys(names)]
     strings = list(read_lines(what))
     if not strings:
         raise UsageError("there is no string to score: the input is empty")

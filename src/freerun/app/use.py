@@ -55,10 +55,10 @@ def sample(
     from freerun.known import training_strings
     from freerun.run_folder import RunFolder
     from freerun.sampling.decoding import Decoding
-    from freerun.scores import find_score
+    from freerun.scores import find_computed
     from freerun.trained import Trained
 
-    scores = [find_score(name).name for name in dict.fromkeys(score or ())]
+    scores = [find_computed(name).name for name in dict.fromkeys(score or ())]
     outputs.check_suffix(out, scores)
     with Screen() as screen:
         trained = Trained.load(RunFolder.found(run), device=device, last=last)

@@ -207,8 +207,22 @@ def find_score(spec: str) -> Score:
             f"score {excerpt(name)} is not known{nearest(name, [*SCORES, *FAMILIES])}; there are {', '.join(known)}"
         )
     if colon:
-        raise UsageError(f"the score {name!r} takes no argument, and {excerpt(argument)} was given")
+        raise UsageError(
+            f"the score {name!r} takes no argument, and {excerpt(argument)} was given; a weight is a number above 0"
+        )
     return SCORES[name]
+
+
+def find_computed(spec: str) -> Score:
+    """The same, of those that are computed here.
+
+    Raises:
+        UsageError: Also where it would start a program.
+    """
+    score = find_score(spec)
+    if score.program.startswith("command:"):
+        raise UsageError(f"{spec} would start a program: only `freerun train --objective` does")
+    return score
 
 
 def split_weight(spec: str, default: float = 1.0) -> tuple[str, float]:

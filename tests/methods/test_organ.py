@@ -74,16 +74,23 @@ def test_repeats_count_among_the_strings_of_their_own_group():
     torch.testing.assert_close(method.reward(state, ROWS, 1), torch.tensor([0.4, 0.4, 0.4, 0.0]))
 
 
-@pytest.mark.parametrize("adversarial", [0.0, 0.5, 1.0])
-def test_a_step_descends_the_gradient_of_the_reward(adversarial):
+@pytest.mark.parametrize(("adversarial", "likelihood"), [(0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (0.5, 0.7)])
+def test_a_step_descends_the_gradient_of_the_reward_and_of_the_corpus(adversarial, likelihood):
     table = payments(STRINGS)
     method = ORGAN(
-        batch_size=100, adversarial=adversarial, repeat_penalty="none", n_prefixes=1, n_rollouts=1, critic=SMALL
+        batch_size=100,
+        adversarial=adversarial,
+        likelihood=likelihood,
+        repeat_penalty="none",
+        n_prefixes=1,
+        n_rollouts=1,
+        critic=SMALL,
     )
     state = begun(method, objective=objective_of(table))
     told(state, LOGITS)
     worth = adversarial * LOGITS.values.sigmoid() + (1 - adversarial) * table.values
     exact = gradient(state, lambda log_p: -(log_p.exp() * worth).sum(), STRINGS)
+    exact = exact + likelihood * gradient(state, lambda log_p: -log_p.mean(), WIDE.tokens)
     assert errors(step_gradients(method, state, 25), exact).abs().max() < 6
 
 

@@ -5,15 +5,18 @@ Guimaraes, Sanchez-Lengeling, Outeiral, Farias & Aspuru-Guzik 2017, arXiv:1705.1
     R(Y) = lambda D(Y) + (1 - lambda) O(Y) w(Y)                                                            (1)
     w(Y) = 1 / (times that Y occurs in the batch), and in the code, times (unique fraction of the batch)   (2)
     Q_t = 1/N sum_n R(Y^n),  Y^n ~ G(. | y_1 .. y_l),  l >= t                                              (3)
+    L = - E_{Y ~ G} sum_t Q_t log G(y_t | ..) - alpha E_data log G(Y)                                      (4)
 
 lambda = 1 is SeqGAN, 0 plain reinforcement. Occurrences are of canonical strings, in the batch of one prefix length and
 one rollout. Strings that are not valid have O = 0 and stay in the loss.
 
-Deviations: a baseline (`policy_gradient.py`; `baseline = "none"` is the paper's); `n_prefixes` lengths are completed
-`n_rollouts` times instead of all of them 16 times (`n_prefixes = 0`, `n_rollouts = 16`); the critic's training ends
-when it is good enough (`seqgan.py`). With `wasserstein` the critic is that of the paper's ORWGAN, kept Lipschitz by
-spectral normalisation; its D is unbounded, so it is standardised over all strings that are paid together and mapped to
-(0, 1) by the logistic function before (1), which the paper does not.
+Deviations: alpha, `likelihood` (0 is the paper's), keeps the generator near the corpus where the critic alone does not:
+what it no longer writes is paid by nobody, and comes back through the corpus only. A baseline (`policy_gradient.py`;
+`baseline = "none"` is the paper's); `n_prefixes` lengths are completed `n_rollouts` times instead of all of them 16
+times (`n_prefixes = 0`, `n_rollouts = 16`); the critic's training ends when it is good enough (`seqgan.py`). With
+`wasserstein` the critic is that of the paper's ORWGAN, kept Lipschitz by spectral normalisation; its D is unbounded, so
+it is standardised over all strings that are paid together and mapped to (0, 1) by the logistic function before (1),
+which the paper does not.
 """
 
 import dataclasses
@@ -29,12 +32,13 @@ from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, Worl
 from freerun.methods.collapse import seen, stop_below
 from freerun.methods.descent import Descent
 from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, logits_of
-from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
+from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase, nll
 from freerun.methods.paid import totals, validity
 from freerun.methods.policy_gradient import (
     Baseline,
     action_values,
     advantages,
+    generator_of,
     log_probs,
     policy_loss,
     prefix_lengths,
@@ -52,6 +56,7 @@ class ORGAN(AbstractMethod):
         n_steps: Updates of the generator by (1).
         batch_size: Strings of each update.
         adversarial: lambda in (1), from 0 to 1; at 0 there is no critic.
+        likelihood: alpha in (4), a string of the corpus against one that is paid.
         repeat_penalty: w in (1): `count` and `count+fraction` are the two parts of (2); `none`: 1.
         turns_every: With `objective.combine = "turns"`: updates before the next score has its turn.
         n_pretrain: Most updates of the critic before the first of these.
@@ -65,7 +70,7 @@ class ORGAN(AbstractMethod):
         mle_descent: How the generator is optimised in the first phase, `descent` thereafter.
 
     Raises:
-        ValueError: If lambda is not in [0, 1].
+        ValueError: If lambda is not in [0, 1], or alpha is negative.
     """
 
     takes_objective = True
@@ -74,6 +79,7 @@ class ORGAN(AbstractMethod):
     n_steps: int = 100
     batch_size: int = 64
     adversarial: float = 0.5
+    likelihood: float = 0.0
     repeat_penalty: Literal["count+fraction", "count", "none"] = "count+fraction"
     turns_every: int = 10
     n_pretrain: int = 500
@@ -92,6 +98,8 @@ class ORGAN(AbstractMethod):
     def __post_init__(self):
         if not 0 <= self.adversarial <= 1:
             raise ValueError(f"adversarial = {self.adversarial}, the lambda of the reward, must be in [0, 1]")
+        if self.likelihood < 0:
+            raise ValueError(f"likelihood = {self.likelihood} must not be negative")
 
     @property
     def takes_turns(self) -> bool:
@@ -130,10 +138,16 @@ class ORGAN(AbstractMethod):
         )
         written = tokens != PAD
         loss = policy_loss(log_probs(state, tokens), advantages(values, written, self.baseline))
+        told: Logs = {}
+        if self.likelihood:
+            generator_of(state).train()
+            total, count = nll(state, batch)
+            loss = loss + self.likelihood * total / len(batch.tokens)  # (4)
+            told["nll_per_token"] = total.detach() / count
+            n_written += int(count)
         logs = descend(loss, state.optimisers[GENERATOR])
-        told = {}
         if objective is not None:
-            told = {"objective": totals(state, tokens, len(tokens)).mean(), "validity": validity(state, tokens)}
+            told |= {"objective": totals(state, tokens, len(tokens)).mean(), "validity": validity(state, tokens)}
         return {
             "reward": whole.mean(),
             **seen(state, tokens),

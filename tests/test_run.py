@@ -155,7 +155,10 @@ def test_fine_tuning_appends_tokens_and_watches_both_corpora(corpus, tmp_path):
 
 def test_fine_tuning_starts_from_the_weights_that_are_lent(corpus, tmp_path):
     first = train(corpus, tmp_path / "first")
-    second = train(corpus, tmp_path / "second", "method.n_steps=1", "method.descent.lr=1e-12", init=first.path)
+    said: list[str] = []
+    settings = ("method.n_steps=1", "method.descent.lr=1e-12", "model.d_hidden=99")
+    second = train(corpus, tmp_path / "second", *settings, init=first.path, notify=said.append)
+    assert f"the network is that of {first.path}: [model] d_hidden = 12" in said
     a, b = Trained.load(first.folder), Trained.load(second.folder)
     for x, y in zip(a.generator.parameters(), b.generator.parameters(), strict=True):
         torch.testing.assert_close(x, y, rtol=0, atol=1e-9)

@@ -234,7 +234,12 @@ def _representation(
     if lender is not None:
         facts = lender.read_facts()["representation"]
         table = {"name": facts["name"], **facts["settings"]}
-        config = dataclasses.replace(config, representation=table, model=read_config(lender).model)
+        model = read_config(lender).model
+        other = {key: value for key, value in vars(model).items() if value != vars(config.model)[key]}
+        if other:
+            told = ", ".join(f"{key} = {value!r}" for key, value in other.items())
+            notify(f"the network is that of {lender.path}: [model] {told}")
+        config = dataclasses.replace(config, representation=table, model=model)
     elif config.representation.get("name", "auto") == "auto":
         lines = [text for _, text in itertools.islice(corpus.strings("train"), N_LOOKED_AT)]
         chosen, reason = guess_representation(lines)

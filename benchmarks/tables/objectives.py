@@ -48,9 +48,11 @@ class Row:
     n_seeds: int = 1
 
 
+SHORT = ("method.n_steps=64", "method.descent.lr=8e-4")
 PUBLISHED = ("method.n_prefixes=0", "method.n_rollouts=16", "method.batch_size=16")
 ROWS = {
     "organ": Row("ORGAN, lambda .2, alpha .005", n_seeds=3),
+    "organ_64": Row("the same, half as many updates", overrides=SHORT, n_seeds=3),
     "organ_paper": Row("alpha 0: no likelihood", overrides=("method.likelihood=0.0",)),
     "organ_0": Row("lambda 0: no critic", overrides=("method.adversarial=0.0",)),
     "organ_1": Row("lambda 1: the critic alone", overrides=("method.adversarial=1.0", "method.n_steps=100")),

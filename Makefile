@@ -22,7 +22,7 @@ demo: .venv/installed
 	$(BIN)/freerun demo
 
 test: lint
-	$(BIN)/pytest -q -n $(WORKERS)
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup
 
 slow: .venv/installed-dev
 	$(BIN)/pytest -m slow --durations=20

@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from jaxtyping import install_import_hook
+from typechecker import spare
 
 # Before anything imports torch; programs that a test starts inherit it.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -20,6 +21,11 @@ hypothesis.settings.register_profile("freerun", deadline=None, derandomize=True,
 hypothesis.settings.load_profile("freerun")
 
 CHECKOUT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def checks() -> None:
+    spare()
 
 
 @pytest.fixture(scope="session", autouse=True)

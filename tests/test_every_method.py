@@ -90,7 +90,8 @@ def test_every_method_has_settings_here():
     assert set(METHODS) - set(BOUNDS) == {"aae"}
 
 
-@pytest.fixture(params=METHODS)
+# Those of one method in one process, which trains it once.
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in METHODS])
 def method(request) -> AbstractMethod:
     return METHODS[request.param](**SETTINGS[request.param])
 
@@ -99,7 +100,7 @@ def name_of(method: AbstractMethod) -> str:
     return next(name for name, kind in METHODS.items() if type(method) is kind)
 
 
-@pytest.fixture(params=sorted(LATENT))
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in sorted(LATENT)])
 def latent_method(request) -> AbstractLatentMethod:
     method = METHODS[request.param](**SETTINGS[request.param])
     assert isinstance(method, AbstractLatentMethod)
@@ -108,8 +109,13 @@ def latent_method(request) -> AbstractLatentMethod:
 
 @pytest.fixture(params=WORLDS)
 def world(request) -> World:
+    return world_of(request.param)
+
+
+@functools.cache
+def world_of(name: str) -> World:
     shape = Network(d_embedding=8, d_hidden=16, n_layers=2, dropout=0.1)
-    return World(WORLDS[request.param], 4, shape, n_batches=3, device=torch.device("cpu"))
+    return World(WORLDS[name], 4, shape, n_batches=3, device=torch.device("cpu"))
 
 
 def begun(method: AbstractMethod, world: World) -> State:

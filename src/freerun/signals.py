@@ -1,8 +1,12 @@
 """Ctrl-C and SIGTERM as a polite request: the step under way ends, everything is saved, then the run stops."""
 
+import os
 import signal
+import sys
 import threading
 from types import FrameType
+
+STOPPING = b"\nstopping after the step under way; Ctrl-C again stops at once, and loses that step\n"
 
 
 class Stop:
@@ -26,3 +30,5 @@ class Stop:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = True
+        if number == signal.SIGINT and sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), STOPPING)  # a step that waits for a slow score may last; no buffer is entered

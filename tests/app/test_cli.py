@@ -240,6 +240,17 @@ def test_errors_have_their_exit_codes(capsys):
     assert "No space left" in capsys.readouterr().err
 
 
+def test_ctrl_c_within_a_command_says_how_to_go_on(call, monkeypatch, tmp_path):
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("freerun.corpora.inspect.inspect", stopped)
+    (tmp_path / "own.txt").write_text("a\n", "utf-8")
+    code, out, told = call("corpora", str(tmp_path / "own.txt"))
+    assert (code, out) == (130, "")
+    assert "freerun resume last" in told
+
+
 def test_import_and_help_load_no_heavy_library():
     script = (
         "import sys, freerun, freerun.app.cli; print(sorted({'torch', 'rdkit', 'numpy', 'scipy'} & set(sys.modules)))"

@@ -7,6 +7,8 @@ import typer
 from freerun.app import coding, comparing, explaining, inform, learn, optimizing, rating, scoring, use
 from freerun.errors import FreerunError, Interrupted, UsageError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="freerun",
     help="Train generators of discrete sequences - molecules, sentences, formulas - and let them run free.",
@@ -27,6 +29,10 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         app(arguments)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # the library has made it of a KeyboardInterrupt
+            explained(KeyboardInterrupt())
+        raise
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             raise
@@ -51,5 +57,5 @@ def explained(error: BaseException) -> int:
             text = f"{type(error).__name__}: {error} (a fault of freerun; --debug shows where)"
     print(f"freerun: {' '.join(text.split())}", file=sys.stderr)
     if isinstance(error, KeyboardInterrupt | Interrupted):
-        return 130
+        return INTERRUPTED
     return 2 if isinstance(error, UsageError) else 1

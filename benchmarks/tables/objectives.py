@@ -40,23 +40,39 @@ OBJECTIVES = {"qed": ("QED", 1), "sa": ("SA", -1)}
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One line of the table: a bundled configuration, and its settings as after `--set`."""
+    """One line of the table.
+
+    Args:
+        config: Name of a bundled configuration.
+        overrides: Its settings, as after `--set`.
+        beside: Scores that are paid beside the one that is measured.
+    """
 
     about: str
     config: str = "organ_qed"
     overrides: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     n_seeds: int = 1
 
 
-SHORT = ("method.n_steps=64", "method.descent.lr=8e-4")
+DIVERSE = ("diversity:0.3",)
+ROLLOUTS = (
+    "method.adversarial=0.2",
+    "method.batch_size=128",
+    "method.n_rollouts=1",
+    "method.n_pretrain=100",
+)
+SHORT = (*ROLLOUTS, "method.n_steps=64", "method.descent.lr=8e-4")
 PUBLISHED = ("method.n_prefixes=0", "method.n_rollouts=16", "method.batch_size=16")
 ROWS = {
-    "organ": Row("ORGAN, lambda .2, alpha .005", n_seeds=3),
-    "organ_64": Row("the same, half as many updates", overrides=SHORT, n_seeds=3),
-    "organ_paper": Row("alpha 0: no likelihood", overrides=("method.likelihood=0.0",)),
-    "organ_0": Row("lambda 0: no critic", overrides=("method.adversarial=0.0",)),
-    "organ_1": Row("lambda 1: the critic alone", overrides=("method.adversarial=1.0", "method.n_steps=100")),
-    "organ_published": Row("all prefixes, 16 rollouts", overrides=PUBLISHED),
+    "organ": Row("ORGAN, diversity paid beside it", beside=DIVERSE, n_seeds=3),
+    "organ_alone": Row("the score alone"),
+    "organ_rollouts": Row("the score alone, lambda .2, four prefixes completed once", overrides=ROLLOUTS),
+    "organ_64": Row("that, 64 updates", overrides=SHORT, n_seeds=2),
+    "organ_paper": Row("alpha 0: no likelihood", overrides=("method.likelihood=0.0",), beside=DIVERSE),
+    "organ_0": Row("lambda 0: no critic", overrides=("method.adversarial=0.0",), beside=DIVERSE),
+    "organ_1": Row("lambda 1: the critic alone", overrides=("method.adversarial=1.0", "method.n_steps=50")),
+    "organ_published": Row("all prefixes, 16 rollouts", overrides=PUBLISHED, beside=DIVERSE),
     "reinvent": Row("REINVENT's loss", "reinvent_qed"),
     "hill_climb": Row("hill climb", "hill_climb_qed"),
 }
@@ -111,7 +127,8 @@ def trained(name: str, score: str, seed: int, prior: Run, work: Path) -> Run:
         return freerun.resume(out)
     return freerun.train(
         ROWS[name].config,
-        overrides=(f'objective.scores=["{score}"]', *ROWS[name].overrides),
+        overrides=ROWS[name].overrides,
+        objectives=(score, *ROWS[name].beside),
         init=prior.path,
         seed=seed,
         out=out,
@@ -122,7 +139,8 @@ def trained(name: str, score: str, seed: int, prior: Run, work: Path) -> Run:
 def result(name: str, score: str, seed: int, prior: Run, work: Path) -> dict:
     """Trains the run, measures its samples and its calls, and keeps that."""
     run = trained(name, score, seed, prior, work)
-    command = f"freerun train {ROWS[name].config} --init ZINC_LSTM --seed {seed} --objective {score}"
+    command = f"freerun train {ROWS[name].config} --init ZINC_LSTM --seed {seed}"
+    command += "".join(f" --objective {spec}" for spec in (score, *ROWS[name].beside))
     command += "".join(f" --set {override}" for override in ROWS[name].overrides)
     calls = read_calls(run.path / "scores.csv")
     about = circumstances(run, command, PRIOR)

@@ -15,8 +15,9 @@ from freerun.report.svg import LIGHT
 RESULTS = Path(__file__).parents[1] / "results" / "objectives"
 SCORE = "qed"
 NAMES = {
-    "organ": "ORGAN, alpha .005, 128 updates",
-    "organ_64": "the same, 64 updates",
+    "organ": "ORGAN, whole episodes, diversity",
+    "organ_rollouts": "four prefixes, QED alone",
+    "organ_64": "that, 64 updates",
     "organ_paper": "alpha 0",
     "organ_0": "lambda 0",
     "organ_published": "all prefixes, 16 rollouts",

@@ -56,12 +56,17 @@ def sampled(state: State, n: int, rng: torch.Generator) -> Int[Tensor, "batch ti
     return run(n).tokens
 
 
-def log_probs(state: State, tokens: Int[Tensor, "batch time"], n_pieces: int = 4) -> Float[Tensor, "batch time"]:
-    """Of each token, with a gradient, under the network that has drawn them: dropout is off, as it was then.
+def log_probs(
+    state: State, tokens: Int[Tensor, "batch time"], n_pieces: int = 4, under: AbstractGenerator | None = None
+) -> Float[Tensor, "batch time"]:
+    """Of each token, with a gradient: dropout is off, as it was when they were drawn.
 
     Strings of like length are read together, in `n_pieces`: half of a batch of molecules is padding.
+
+    Args:
+        under: None: the network that has drawn them.
     """
-    world, generator = state.world, generator_of(state).eval()
+    world, generator = state.world, (under or generator_of(state)).eval()
     lengths = n_tokens(tokens)
     order = lengths.argsort()
     parts = []

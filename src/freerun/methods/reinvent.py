@@ -27,7 +27,6 @@ from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
 from freerun.methods.paid import totals, validity
 from freerun.methods.policy_gradient import log_probs, sampled
 from freerun.models.generator import AbstractGenerator
-from freerun.sampling.likelihood import log_prob
 
 PRIOR = "prior"
 
@@ -69,12 +68,12 @@ class Reinvent(AbstractMethod):
         return mle_phase(self.n_mle), agent
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
-        world, prior = state.world, state.networks[PRIOR].eval()
+        prior = state.networks[PRIOR]
         assert isinstance(prior, AbstractGenerator)
         tokens = sampled(state, self.batch_size, rng)
         paid = totals(state, tokens, len(tokens))
         with torch.no_grad():
-            log_prior = log_prob(prior, tokens, world.constraint, budget=world.budget).sum(1)
+            log_prior = log_probs(state, tokens, under=prior).sum(1)
         log_agent = log_probs(state, tokens).sum(1)
         loss = (log_prior + self.sigma * paid - log_agent).square().mean()  # (1)
         return {

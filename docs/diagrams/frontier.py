@@ -61,7 +61,7 @@ def draw_rows(axes: Axes) -> None:
     found = curves()
     for i, (row, seeds) in enumerate(found.items()):
         temperatures, x, y = mean(seeds)
-        colour, dashes = LIGHT[f"s{i % 8 + 1}"], (0, (4, 2)) if row in CONTROLS else "-"
+        colour, dashes = LIGHT[f"s{i % 8 + 1}"], (0, (4, 2)) if row in CONTROLS else "-" if i < 8 else (0, (1, 1))
         name = f"{NAMES.get(row, row.replace('_', ' '))} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
         axes.plot(x, y, color=colour, linestyle=dashes, linewidth=1.6, marker="o", markersize=3.5, label=name)
         plain = np.isclose(temperatures, 1)

@@ -66,6 +66,9 @@ SHORT = (*ROLLOUTS, "method.n_steps=64", "method.descent.lr=8e-4")
 PUBLISHED = ("method.n_prefixes=0", "method.n_rollouts=16", "method.batch_size=16")
 ROWS = {
     "organ": Row("ORGAN, diversity paid beside it", beside=DIVERSE, n_seeds=3),
+    "organ_diverse": Row(
+        "diversity at a weight of 1, 40 updates", overrides=("method.n_steps=40",), beside=("diversity",)
+    ),
     "organ_alone": Row("the score alone"),
     "organ_rollouts": Row("the score alone, lambda .2, four prefixes completed once", overrides=ROLLOUTS),
     "organ_64": Row("that, 64 updates", overrides=SHORT, n_seeds=2),

@@ -69,6 +69,7 @@ ROWS = {
     "organ_diverse": Row(
         "diversity at a weight of 1, 40 updates", overrides=("method.n_steps=40",), beside=("diversity",)
     ),
+    "organ_brief": Row("the same, 24 updates", overrides=("method.n_steps=24",), beside=("diversity",)),
     "organ_alone": Row("the score alone"),
     "organ_rollouts": Row("the score alone, lambda .2, four prefixes completed once", overrides=ROLLOUTS),
     "organ_64": Row("that, 64 updates", overrides=SHORT, n_seeds=2),

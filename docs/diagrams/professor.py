@@ -14,7 +14,7 @@ from freerun.report.svg import LIGHT
 
 RESULTS = Path(__file__).parents[1] / "results" / "professor.json"
 BLOCK, TRAINED = 128, 256  # characters of a part of a free text, and of a window of the training
-N_DRAWN = 150  # states of each mode: a drawing is to stay small
+N_DRAWN = 120  # states of each mode: a drawing is to stay small
 ABOUT = {"teacher": "teacher forcing", "control": "control, not heeded", "professor": "professor forcing"}
 
 Results = dict[str, Any]
@@ -53,7 +53,8 @@ def draw_words(axes: Axes, found: Results) -> None:
 
 def draw_states(axes: Axes, name: str, run: Results) -> None:
     for mode, shade, label in (("forced", TRUE, "under the teacher"), ("free", OWN, "free")):
-        axes.plot(*np.array(run[mode][:N_DRAWN]).T, "o", color=shade, markersize=2.6, alpha=0.55, markeredgewidth=0, label=label)
+        x, y = np.array(run[mode][:N_DRAWN]).T
+        axes.plot(x, y, "o", color=shade, markersize=2.6, alpha=0.55, markeredgewidth=0, label=label)
     axes.set(title=f"States at position 200: {ABOUT.get(name, name)}", xticks=[], yticks=[])
 
 

@@ -11,13 +11,13 @@ docs/results/coco, written as the run ends.
 
 import argparse
 import dataclasses
-import itertools
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.tables.results import RESULTS, cell, circumstances, keep, kept
+import numpy as np
+from benchmarks.tables.results import RESULTS, cell, circumstances, keep, kept, trained_in
 
-import freerun
 from freerun.api import Run
 from freerun.corpora.corpus import open_corpus
 from freerun.files import write_text
@@ -51,6 +51,7 @@ ROWS = {
 }
 
 
+@functools.cache
 def captions(split: str) -> list[str]:
     return [text for _, text in open_corpus("coco").strings(split)]
 
@@ -69,9 +70,7 @@ def trained(name: str, seed: int, work: Path) -> Run:
     """The run of a row; an interrupted one goes on."""
     row, out = ROWS[name], work / f"{name}-{seed}"
     init = trained(row.begins, seed, work).path if row.begins else None
-    if (out / "run.json").exists():
-        return freerun.resume(out)
-    return freerun.train(row.config, overrides=row.overrides, init=init, seed=seed, out=out, notify=print)
+    return trained_in(out, row.config, overrides=row.overrides, init=init, seed=seed)
 
 
 def result(name: str, seed: int, work: Path) -> dict:
@@ -95,12 +94,8 @@ def of_corpus() -> dict:
 
 def between(points: Sequence[dict[str, float]], key: str, at: str, value: float) -> float:
     """`key` where `at` has that value, on straight lines between the temperatures; NaN outside."""
-    ordered = sorted(points, key=lambda point: point[at])
-    for low, high in itertools.pairwise(ordered):
-        if low[at] <= value <= high[at]:
-            share = (value - low[at]) / (high[at] - low[at]) if high[at] > low[at] else 0.0
-            return low[key] + share * (high[key] - low[key])
-    return float("nan")
+    x, y = zip(*sorted((point[at], point[key]) for point in points), strict=True)
+    return float(np.interp(value, x, y, left=np.nan, right=np.nan))
 
 
 def table(n_seeds: int = 5) -> str:

@@ -16,9 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from benchmarks.tables.results import RESULTS, cell, circumstances, keep, kept
+from benchmarks.tables.results import RESULTS, cell, circumstances, keep, kept, trained_in
 
-import freerun
 from freerun.api import Run
 from freerun.corpora.corpus import open_corpus
 from freerun.files import write_text
@@ -126,17 +125,14 @@ def along(calls: Calls) -> list[dict[str, float]]:
 
 def trained(name: str, score: str, seed: int, prior: Run, work: Path) -> Run:
     """The run of a row; an interrupted one goes on."""
-    out = work / f"{score}-{name}-{seed}"
-    if (out / "run.json").exists():
-        return freerun.resume(out)
-    return freerun.train(
-        ROWS[name].config,
-        overrides=ROWS[name].overrides,
-        objectives=(score, *ROWS[name].beside),
+    row = ROWS[name]
+    return trained_in(
+        work / f"{score}-{name}-{seed}",
+        row.config,
+        overrides=row.overrides,
+        objectives=(score, *row.beside),
         init=prior.path,
         seed=seed,
-        out=out,
-        notify=print,
     )
 
 
@@ -195,10 +191,7 @@ def main() -> None:
     parser.add_argument("--only-table", action="store_true", help="run nothing")
     options = parser.parse_args()
     if not options.only_table:
-        is_there = (options.prior / "run.json").exists()
-        prior = (
-            freerun.resume(options.prior) if is_there else freerun.train("zinc_lstm", out=options.prior, notify=print)
-        )
+        prior = trained_in(options.prior, "zinc_lstm")
         run_missing(options.rows, options.objective, options.seeds, prior, options.work)
     text = "\n".join(filter(None, map(table, OBJECTIVES)))
     write_text(TABLE, text)

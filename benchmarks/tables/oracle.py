@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from benchmarks.tables.results import RESULTS, cell, circumstances, keep, kept
+from benchmarks.tables.results import RESULTS, cell, circumstances, keep, kept, trained_in
 
-import freerun
 from freerun.api import Run
 from freerun.files import write_text
 from freerun.metrics.frontier import Point, chosen, drawn, frontier, where
@@ -73,9 +72,7 @@ def trained(name: str, seed: int, work: Path) -> Run:
     """The run of a row; an interrupted one goes on."""
     row, out = ROWS[name], work / f"{name}-{seed}"
     init = trained(row.begins, seed, work).path if row.begins else None
-    if (out / "run.json").exists():
-        return freerun.resume(out)
-    return freerun.train(row.config, overrides=row.overrides, init=init, seed=seed, out=out, notify=print)
+    return trained_in(out, row.config, overrides=row.overrides, init=init, seed=seed)
 
 
 def measured(name: str, seed: int, work: Path) -> dict:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+import freerun
 from freerun.api import Run
 from freerun.files import write_json
 
@@ -26,6 +27,13 @@ def kept(folder: str, name: str, seed: int) -> dict[str, Any] | None:
 def keep(folder: str, name: str, seed: int, result: dict[str, Any]) -> dict[str, Any]:
     write_json(RESULTS / folder / f"{name}-{seed}.json", result)
     return result
+
+
+def trained_in(out: Path, config: str, **settings: Any) -> Run:
+    """The run in a folder; an interrupted one goes on. `settings` as `freerun.train` takes them."""
+    if (out / "run.json").exists():
+        return freerun.resume(out)
+    return freerun.train(config, out=out, notify=print, **settings)
 
 
 def circumstances(run: Run, command: str, begins_with: str) -> dict[str, Any]:

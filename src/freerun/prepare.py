@@ -33,6 +33,7 @@ from freerun.trained import compute_dtype, describe, find_device, grown, put_wei
 
 Work = Callable[[str, int, int], None]  # which part, how much of it is done, how much there is
 N_LOOKED_AT = 1000  # lines from which the representation is chosen
+HELD_OUT = "its few lines are held out; give more"
 N_HELD_OUT = 2000  # sequences at most that critics are judged on
 
 
@@ -127,8 +128,7 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
     config, unfitted = _representation(config, corpus, lender, notify)
     train, valid = _encoded(config, corpus, unfitted, notify, work)
     if len(train) == 0:
-        why = str(train.refusals) if train.refusals.count else "its few lines are held out; give more"
-        raise UsageError(f"{config.corpus.name} holds no usable line for training: {why}")
+        raise _nothing_to_train_on(config, str(train.refusals) if train.refusals.count else HELD_OUT)
     representation = _fitted(unfitted, lender, train, valid, notify)
     if config.representation.get("name") == representation.name:  # a grammar's file is kept, and not read again
         config = dataclasses.replace(config, representation={"name": representation.name, **representation.settings()})
@@ -242,10 +242,16 @@ def _representation(
         config = dataclasses.replace(config, representation=table, model=model)
     elif config.representation.get("name", "auto") == "auto":
         lines = [text for _, text in itertools.islice(corpus.strings("train"), N_LOOKED_AT)]
+        if not lines:
+            raise _nothing_to_train_on(config, HELD_OUT)
         chosen, reason = guess_representation(lines)
         notify(f"representation: {reason}")
         config = dataclasses.replace(config, representation={"name": chosen.name, **chosen.settings()})
     return config, config.build_representation()
+
+
+def _nothing_to_train_on(config: Config, why: str) -> UsageError:
+    return UsageError(f"{config.corpus.name} holds no usable line for training: {why}")
 
 
 def _encoded(

@@ -134,6 +134,13 @@ def test_a_bad_file_ends_in_one_line_and_no_traceback(call, tmp_path, name):
     assert name in err
 
 
+def test_a_file_of_one_line_is_told_that_it_is_held_out(call, tmp_path):
+    (tmp_path / "one.smi").write_text("CCO\n", "utf-8")
+    code, out, err = call("train", "--corpus", "one.smi")
+    assert (code, out) == (2, "")
+    assert "its few lines are held out" in err
+
+
 def test_odd_but_readable_files_are_read(call, tmp_path):
     lines = "\r\n".join(SMILES)
     (tmp_path / "windows.smi").write_bytes(b"\xef\xbb\xbf" + lines.encode())

@@ -39,7 +39,7 @@ def test_only_the_first_thousand_lines_are_looked_at():
 
 
 def test_nothing_cannot_be_guessed_from():
-    with pytest.raises(FreerunError, match="no line for training has anything on it"):
+    with pytest.raises(FreerunError, match="no line with anything on it"):
         guess_representation(["", " "])
 
 

@@ -27,9 +27,7 @@ def guess_representation(lines: Sequence[str]) -> tuple[AbstractRepresentation, 
     """
     seen = [line.strip() for line in lines[:N_LINES] if line.strip()]
     if not seen:
-        raise FreerunError(
-            "no representation can be chosen: no line for training has anything on it; a few are held out, give more"
-        )
+        raise FreerunError("no representation can be chosen: there is no line with anything on it")
     share = sum(" " not in line and is_molecule(line) for line in seen) / len(seen)
     parse_as = f"{100 * share:.1f} % of the first {len(seen):,} lines parse as molecules"
     if share >= MOLECULES:

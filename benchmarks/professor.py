@@ -6,7 +6,7 @@ that it was trained on.
 For each run: bits per character of held-out windows; how often a ridge classifier tells its free-running states from
 its teacher-forced ones (`metrics/exposure.py`), a mean over positions; the share of the words in free text of 1,024
 characters that the training text holds, by position; and 300 states of either mode on the two main axes. All goes to
-docs/results/professor.json.
+docs/results/professor.json; docs/diagrams/professor.py draws it.
 """
 
 import re

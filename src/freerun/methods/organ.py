@@ -141,7 +141,8 @@ class ORGAN(AbstractMethod):
         told: Logs = {}
         if self.likelihood:
             generator_of(state).train()
-            total, count = nll(state, batch)
+            parts = [nll(state, piece) for piece in batch.pieces()]
+            total, count = (torch.stack(part).sum() for part in zip(*parts, strict=True))
             loss = loss + self.likelihood * total / len(batch.tokens)  # (4)
             told["nll_per_token"] = total.detach() / count
             n_written += int(count)

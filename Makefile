@@ -21,8 +21,14 @@ TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) --no-deps,-c constr
 demo: .venv/installed
 	$(BIN)/freerun demo
 
-test: lint
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup
+# The type checker keeps a core busy for a minute: it runs beside the tests, and says at the end what it found.
+test: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	PYTHONPATH=src $(BIN)/lint-imports --no-logo
+	@$(BIN)/basedpyright > .venv/types.log 2>&1 & checker=$$!; \
+		$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup; tests=$$?; \
+		wait $$checker; types=$$?; cat .venv/types.log; exit $$((tests | types))
 
 slow: .venv/installed-dev
 	$(BIN)/pytest -m slow --durations=20

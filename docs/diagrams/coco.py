@@ -6,7 +6,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from drawing import GRID, INK, QUIET, STYLE, save
+from drawing import INK, QUIET, STYLE, calm, of_seeds, save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -30,7 +30,7 @@ def draw(axes: Axes) -> None:
         x, y = (np.mean([[point[key] for point in run] for run in runs], 0) for key in PLACES)
         plain = [point["temperature"] == 1.0 for point in runs[0]]
         colour, dashes = LIGHT[f"s{place + 1}"], (0, (4, 2)) if row == "random" else "-"
-        label = f"{name} ({len(runs)} seed{'s' * (len(runs) > 1)})"
+        label = of_seeds(name, len(runs))
         axes.plot(x, y, color=colour, linestyle=dashes, linewidth=1.6, marker="o", markersize=3.5, label=label)
         axes.plot(x[plain], y[plain], "o", color=colour, markersize=7.5, markeredgecolor="white")
     truth = json.loads((RESULTS / "corpus-0.json").read_text("utf-8"))["points"][0]
@@ -45,10 +45,7 @@ def main() -> None:
         draw(axes)
         axes.set_xlabel("self-BLEU-4 of 5,000 captions: how alike they are", color=QUIET)
         axes.set_ylabel("BLEU-4 against the test set", color=QUIET)
-        axes.grid(color=GRID)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(colors=QUIET, length=0)
+        calm(axes)
         title = "one point a temperature, .5 to 1.1; large: T = 1"
         axes.legend(loc="lower right", frameon=False, fontsize=9.5, title=title, alignment="left")
     save(figure, "coco")

@@ -25,6 +25,18 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def calm(axes: Axes) -> None:
+    """A plot with a pale grid behind it, and no frame."""
+    axes.grid(color=GRID)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=QUIET, length=0)
+
+
+def of_seeds(name: str, n: int) -> str:
+    return f"{name} ({n} seed{'s' * (n > 1)})"
+
+
 def save(figure: Figure, name: str) -> None:
     """As `name`.svg beside this file; the same drawing gives the same bytes."""
     path = Path(__file__).with_name(f"{name}.svg")

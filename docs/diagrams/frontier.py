@@ -3,11 +3,9 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import matplotlib
 import numpy as np
-from drawing import GRID, INK, QUIET, STYLE
+from drawing import INK, QUIET, calm, of_seeds, save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -62,7 +60,7 @@ def draw_rows(axes: Axes) -> None:
     for i, (row, seeds) in enumerate(found.items()):
         temperatures, x, y = mean(seeds)
         colour, dashes = LIGHT[f"s{i % 8 + 1}"], (0, (4, 2)) if row in CONTROLS else "-" if i < 8 else (0, (1, 1))
-        name = f"{NAMES.get(row, row.replace('_', ' '))} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
+        name = of_seeds(NAMES.get(row, row.replace("_", " ")), len(seeds))
         axes.plot(x, y, color=colour, linestyle=dashes, linewidth=1.6, marker="o", markersize=3.5, label=name)
         plain = np.isclose(temperatures, 1)
         axes.plot(x[plain], y[plain], "o", color=colour, markersize=7.5, markeredgecolor="white")
@@ -87,17 +85,10 @@ def main() -> None:
     axes.set(xlim=X, ylim=Y)
     axes.set_xlabel("NLL_test, nats a token: what of the truth is missed", color=QUIET)
     axes.set_ylabel("NLL_oracle, nats a token: what is not the truth", color=QUIET)
-    axes.grid(color=GRID)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=QUIET, length=0)
+    calm(axes)
     title = "one point a temperature; large: T = 1"
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9.5, title=title, alignment="left")
-    path = Path(__file__).with_suffix(".svg")
-    style: Any = STYLE
-    with matplotlib.rc_context(style):
-        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None, "Title": "frontier"})
-    print(path)
+    save(figure, "frontier")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from drawing import GRID, QUIET, STYLE, save
+from drawing import STYLE, calm, of_seeds, save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -38,13 +38,10 @@ def draw(axes: Axes, key: str) -> None:
         if not runs:
             continue
         calls, values = (np.mean([[point[k] for point in run] for run in runs], 0) for k in ("calls", key))
-        label = f"{name} ({len(runs)} seed{'s' * (len(runs) > 1)})"
+        label = of_seeds(name, len(runs))
         axes.plot(calls / 1000, values, color=LIGHT[f"s{place + 1}"], marker="o", markersize=3, label=label)
     axes.set(title=PANELS[key], xlabel="thousand distinct molecules paid for")
-    axes.grid(color=GRID)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=QUIET, length=0)
+    calm(axes)
 
 
 def main() -> None:

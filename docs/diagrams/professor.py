@@ -6,7 +6,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from drawing import GRID, INK, OWN, QUIET, STYLE, TRUE, save
+from drawing import INK, OWN, QUIET, STYLE, TRUE, calm, save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -70,10 +70,7 @@ def main() -> None:
         for axes, (name, run) in zip(panels[1], [*named, named[-1]][:3], strict=True):
             draw_states(axes, name, run)
         for axes in panels.flat:
-            axes.grid(color=GRID)
-            axes.set_axisbelow(True)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.tick_params(colors=QUIET, length=0)
+            calm(axes)
             axes.legend(frameon=False, fontsize=8)
     save(figure, "professor")
 

@@ -14,8 +14,10 @@ from freerun import api
 from freerun.errors import FreerunError, Interrupted, UsageError
 from freerun.methods.base import Cycle, Phase, unrolled
 from freerun.methods.reinforce import Reinforce
+from freerun.observation import N_OBSERVED
 from freerun.run import Progress
 from freerun.run_folder import RunFolder, load_weights
+from freerun.samples import Wanted, draw
 from freerun.trained import Trained
 
 SETTINGS = [
@@ -69,6 +71,17 @@ def test_interrupted_and_resumed_equals_uninterrupted(corpus, tmp_path, stop_at,
         train(corpus, tmp_path / "half", watch=interrupt)
     api.resume(tmp_path / "half")
     assert contents(tmp_path / "half") == contents(tmp_path / "whole")
+
+
+def test_what_is_observed_is_what_sampling_writes(corpus, tmp_path):
+    """With codes of other numbers than those that draw the tokens."""
+    observe = ["run.observe=['uniqueness']", "run.observe_every=30", "run.log_every=1000"]
+    run = train(corpus, tmp_path / "run", "method.name=categorical_vae", "method.n_variables=1", *observe, seed=3)
+    lines = map(json.loads, run.folder.log.read_text().splitlines())
+    (seen,) = [line["observed_uniqueness"] for line in lines if "observed_uniqueness" in line]
+    trained = Trained.load(run.folder, last=True)
+    strings = [sample.string for piece in draw(trained, Wanted(N_OBSERVED, 3)) for sample in piece]
+    assert seen == len(set(strings)) / N_OBSERVED
 
 
 KILLED = """

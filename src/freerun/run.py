@@ -213,7 +213,7 @@ class Training:
             world.constraint,
             world.budget,
             prepared.representation,
-            lambda index: self.method.context(state, index, {}, self.settings.seed),
+            lambda index: self.method.context(state, index, {}, mix(self.settings.seed, 1)),  # as `freerun sample`
             self.settings.seed,
         )
         self._log(phase, seen)

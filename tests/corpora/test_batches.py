@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -32,25 +30,6 @@ def epoch(batches: Batches, number: int = 0) -> list:
 
 def same(one, other) -> bool:
     return torch.equal(one.tokens, other.tokens) and torch.equal(one.rows, other.rows)
-
-
-def test_pieces_hold_each_row_once_with_less_padding(encoded, fitted):
-    columns = {"weight": np.arange(203, dtype=np.float32)}
-    batch = Batches(encoded, fitted, 50, by_length=False, columns=columns).batch(0)
-    batch = dataclasses.replace(batch, masks=batch.tokens + 7)
-    pieces = batch.pieces(4)
-    assert sorted(torch.cat([piece.rows for piece in pieces]).tolist()) == sorted(batch.rows.tolist())
-    place = {row: at for at, row in enumerate(batch.rows.tolist())}
-    for piece in pieces:
-        at, width = [place[row] for row in piece.rows.tolist()], piece.tokens.shape[1]
-        assert torch.equal(piece.tokens, batch.tokens[at, :width])
-        assert not batch.tokens[at, width:].any()
-        assert piece.tokens[:, -1].any()
-        assert piece.masks is not None
-        assert torch.equal(piece.masks, piece.tokens + 7)
-        assert torch.equal(piece.columns["weight"], piece.rows.float())
-    assert sum(piece.tokens.numel() for piece in pieces) < 0.8 * batch.tokens.numel()
-    assert len(Batches(encoded, fitted, 2).batch(0).pieces(4)) == 2
 
 
 @pytest.mark.parametrize("by_length", [True, False])

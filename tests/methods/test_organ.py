@@ -15,6 +15,7 @@ from tiny_worlds import (
     errors,
     gradient,
     language,
+    log_p,
     objective_of,
     payments,
     step_gradients,
@@ -26,6 +27,7 @@ from freerun.methods.base import unrolled
 from freerun.methods.descent import Descent
 from freerun.methods.likelihood import GENERATOR
 from freerun.methods.organ import ORGAN
+from freerun.methods.prior import PRIOR
 from freerun.objectives.objective import Objective
 from freerun.objectives.shapes import Identity
 from freerun.objectives.totals import Arithmetic, Turns
@@ -74,24 +76,50 @@ def test_repeats_count_among_the_strings_of_their_own_group():
     torch.testing.assert_close(method.reward(state, ROWS, 1), torch.tensor([0.4, 0.4, 0.4, 0.0]))
 
 
-@pytest.mark.parametrize(("adversarial", "likelihood"), [(0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (0.5, 0.7)])
-def test_a_step_descends_the_gradient_of_the_reward_and_of_the_corpus(adversarial, likelihood):
+@pytest.mark.parametrize(("adversarial", "kl"), [(0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (0.5, 0.3)])
+@pytest.mark.parametrize("n_rollouts", [0, 1])
+def test_a_step_descends_the_gradient_of_the_reward_and_of_the_way_from_the_prior(adversarial, kl, n_rollouts):
     table = payments(STRINGS)
     method = ORGAN(
         batch_size=100,
         adversarial=adversarial,
-        likelihood=likelihood,
+        kl=kl,
         repeat_penalty="none",
         n_prefixes=1,
-        n_rollouts=1,
+        n_rollouts=n_rollouts,
         critic=SMALL,
     )
     state = begun(method, objective=objective_of(table))
     told(state, LOGITS)
     worth = adversarial * LOGITS.values.sigmoid() + (1 - adversarial) * table.values
-    exact = gradient(state, lambda log_p: -(log_p.exp() * worth).sum(), STRINGS)
-    exact = exact + likelihood * gradient(state, lambda log_p: -log_p.mean(), WIDE.tokens)
+    if kl:
+        state.networks[PRIOR].double()
+        with torch.no_grad():
+            for weight in state.networks[PRIOR].parameters():
+                weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
+        worth = worth + kl * log_p(state, STRINGS, PRIOR).detach()
+    exact = gradient(state, lambda log_p: (log_p.exp() * (kl * log_p - worth)).sum(), STRINGS)
     assert errors(step_gradients(method, state, 25), exact).abs().max() < 6
+
+
+def test_the_prior_is_the_generator_before_its_first_update():
+    method = ORGAN(n_mle=2, n_steps=2, kl=0.1, batch_size=20, critic=SMALL, n_pretrain=1, descent=Descent(lr=0.1))
+    state = begun(method, objective=objective_of(payments(STRINGS)))
+    state.networks[PRIOR].double()
+    seen = []
+    for phase in unrolled(method.phases(1)):
+        if phase.name == "generator":
+            seen.append(log_p(state, STRINGS).detach())
+            assert phase.before is not None
+            phase.before(state, torch.Generator())
+            torch.testing.assert_close(log_p(state, STRINGS, PRIOR).detach(), seen[0])
+            logs = phase.step(state, WIDE, torch.Generator())
+            assert (logs["kl_from_prior"].abs() < 1e-12) == (len(seen) == 1)
+        else:
+            phase.step(state, WIDE, torch.Generator())
+    assert len(seen) == 2
+    assert (seen[1] - seen[0]).abs().max() > 0.01
+    assert PRIOR not in begun(ORGAN(critic=SMALL)).networks
 
 
 def test_without_a_critic_there_is_none_to_train_and_without_an_objective_none_is_asked():
@@ -104,6 +132,8 @@ def test_without_a_critic_there_is_none_to_train_and_without_an_objective_none_i
 
 
 def test_lambda_is_a_share():
+    with pytest.raises(ValueError, match="kl = -1.0 must not be negative"):
+        ORGAN(kl=-1.0)
     with pytest.raises(ValueError, match=r"adversarial = 1\.1, the lambda of the reward, must be in \[0, 1\]"):
         ORGAN(adversarial=1.1)
 

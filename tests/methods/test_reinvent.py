@@ -6,7 +6,8 @@ from tiny_worlds import RULES, WIDE, begun, errors, gradient, language, log_p, o
 
 from freerun.methods.base import State, unrolled
 from freerun.methods.descent import Descent
-from freerun.methods.reinvent import PRIOR, Reinvent, keep_prior
+from freerun.methods.prior import PRIOR, keep_prior
+from freerun.methods.reinvent import Reinvent
 
 STRINGS = language(RULES["anything"])
 TABLE = payments(STRINGS)

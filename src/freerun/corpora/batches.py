@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from freerun.constraints.base import PAD
 from freerun.corpora.hashing import permutation
 from freerun.corpora.masks import StoredMasks
 from freerun.corpora.padding import gathered, padded, to_vocab
@@ -38,21 +37,6 @@ class Batch:
     columns: dict[str, Float[Tensor, " batch"]]
     n_fallbacks: int = 0
     masks: Int[Tensor, "batch time"] | None = None
-
-    def pieces(self, n: int = 4) -> list["Batch"]:
-        """Rows of like length together, each piece as wide as its longest row: where rows of all lengths stand in a
-        batch, half of it is padding.
-        """
-        lengths = (self.tokens != PAD).sum(1)
-        return [self._of(rows, int(lengths[rows[-1]])) for rows in lengths.argsort(stable=True).chunk(n)]
-
-    def _of(self, rows: Int[Tensor, " rows"], width: int) -> "Batch":
-        return Batch(
-            self.tokens[rows, :width],
-            self.rows[rows.cpu()],
-            {name: values[rows] for name, values in self.columns.items()},
-            masks=None if self.masks is None else self.masks[rows, :width],
-        )
 
 
 class Batches:

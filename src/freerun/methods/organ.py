@@ -5,18 +5,18 @@ Guimaraes, Sanchez-Lengeling, Outeiral, Farias & Aspuru-Guzik 2017, arXiv:1705.1
     R(Y) = lambda D(Y) + (1 - lambda) O(Y) w(Y)                                                            (1)
     w(Y) = 1 / (times that Y occurs in the batch), and in the code, times (unique fraction of the batch)   (2)
     Q_t = 1/N sum_n R(Y^n),  Y^n ~ G(. | y_1 .. y_l),  l >= t                                              (3)
-    L = - E_{Y ~ G} sum_t Q_t log G(y_t | ..) - alpha E_data log G(Y)                                      (4)
+    L = - E_{Y ~ G} sum_t (Q_t - beta sum_{s >= t} log (G(y_s | ..) / G_0(y_s | ..))) log G(y_t | ..)      (4)
 
 lambda = 1 is SeqGAN, 0 plain reinforcement. Occurrences are of canonical strings, in the batch of one prefix length and
 one rollout. Strings that are not valid have O = 0 and stay in the loss.
 
-Deviations: alpha, `likelihood` (0 is the paper's), keeps the generator near the corpus where the critic alone does not:
-what it no longer writes is paid by nobody, and comes back through the corpus only. A baseline (`policy_gradient.py`;
-`baseline = "none"` is the paper's); `n_prefixes` lengths are completed `n_rollouts` times instead of all of them 16
-times (`n_prefixes = 0`, `n_rollouts = 16`); the critic's training ends when it is good enough (`seqgan.py`). With
-`wasserstein` the critic is that of the paper's ORWGAN, kept Lipschitz by spectral normalisation; its D is unbounded, so
-it is standardised over all strings that are paid together and mapped to (0, 1) by the logistic function before (1),
-which the paper does not.
+Deviations: beta, `kl` (0 is the paper's), holds the generator to G_0, itself before the first of these updates, where
+the critic alone does not: (4) descends - E R + beta KL(G || G_0), least at G_0 exp(R / beta) / Z (KL control, as in
+Jaques et al. 2017, "Sequence Tutor", arXiv:1611.02796). A baseline (`policy_gradient.py`; `baseline = "none"` is the
+paper's); `n_prefixes` lengths are completed `n_rollouts` times instead of all of them 16 times (`n_prefixes = 0`,
+`n_rollouts = 16`); the critic's training ends when it is good enough (`seqgan.py`). With `wasserstein` the critic is
+that of the paper's ORWGAN, kept Lipschitz by spectral normalisation; its D is unbounded, so it is standardised over all
+strings that are paid together and mapped to (0, 1) by the logistic function before (1), which the paper does not.
 """
 
 import dataclasses
@@ -32,18 +32,18 @@ from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, Worl
 from freerun.methods.collapse import seen, stop_below
 from freerun.methods.descent import Descent
 from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, logits_of
-from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase, nll
+from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
 from freerun.methods.paid import totals, validity
 from freerun.methods.policy_gradient import (
     Baseline,
     action_values,
     advantages,
-    generator_of,
     log_probs,
     policy_loss,
     prefix_lengths,
     sampled,
 )
+from freerun.methods.prior import PRIOR, keep_prior, log_prior
 from freerun.models.sequence_critic import CriticShape
 
 
@@ -56,7 +56,7 @@ class ORGAN(AbstractMethod):
         n_steps: Updates of the generator by (1).
         batch_size: Strings of each update.
         adversarial: lambda in (1), from 0 to 1; at 0 there is no critic.
-        likelihood: alpha in (4), a string of the corpus against one that is paid.
+        kl: beta in (4): what a nat away from G_0 costs, in the unit of the reward; 0: nothing.
         repeat_penalty: w in (1): `count` and `count+fraction` are the two parts of (2); `none`: 1.
         turns_every: With `objective.combine = "turns"`: updates before the next score has its turn.
         n_pretrain: Most updates of the critic before the first of these.
@@ -70,7 +70,7 @@ class ORGAN(AbstractMethod):
         mle_descent: How the generator is optimised in the first phase, `descent` thereafter.
 
     Raises:
-        ValueError: If lambda is not in [0, 1], or alpha is negative.
+        ValueError: If lambda is not in [0, 1], or beta negative.
     """
 
     takes_objective = True
@@ -79,7 +79,7 @@ class ORGAN(AbstractMethod):
     n_steps: int = 100
     batch_size: int = 64
     adversarial: float = 0.5
-    likelihood: float = 0.0
+    kl: float = 0.0
     repeat_penalty: Literal["count+fraction", "count", "none"] = "count+fraction"
     turns_every: int = 10
     n_pretrain: int = 500
@@ -98,8 +98,8 @@ class ORGAN(AbstractMethod):
     def __post_init__(self):
         if not 0 <= self.adversarial <= 1:
             raise ValueError(f"adversarial = {self.adversarial}, the lambda of the reward, must be in [0, 1]")
-        if self.likelihood < 0:
-            raise ValueError(f"likelihood = {self.likelihood} must not be negative")
+        if self.kl < 0:
+            raise ValueError(f"kl = {self.kl} must not be negative")
 
     @property
     def takes_turns(self) -> bool:
@@ -117,15 +117,24 @@ class ORGAN(AbstractMethod):
             CRITIC: (self.critic_descent, n_critic),
         }
         shape = dataclasses.replace(self.critic, spectral=self.critic.spectral or self.wasserstein)
-        return adversarial_state(world, shape, descents)
+        state = adversarial_state(world, shape, descents)
+        if self.kl:
+            state.networks[PRIOR] = world.build_generator()
+        return state
 
     def phases(self, n_batches: int) -> tuple[Phase | Cycle, ...]:
-        generator = Phase("generator", 1, self.step, stop=stop_below(self.stop_at_collapse), keep="last")
+        stop = stop_below(self.stop_at_collapse)
+        generator = Phase("generator", 1, self.step, before=self.begin, stop=stop, keep="last")
         if not self.adversarial:
             return mle_phase(self.n_mle), Cycle((generator,), self.n_steps)
         loss = "wasserstein" if self.wasserstein else "standard"
         before, after = (critic_phase(n, self.critic_enough, loss=loss) for n in (self.n_pretrain, self.n_critic))
         return mle_phase(self.n_mle), before, Cycle((generator, after), self.n_steps)
+
+    def begin(self, state: State, rng: torch.Generator) -> None:
+        """G_0 is the generator before its first update."""
+        if self.kl and state.optimisers[GENERATOR].step == 0:
+            keep_prior(state, rng)
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
         objective = state.world.objective
@@ -137,15 +146,13 @@ class ORGAN(AbstractMethod):
             state, tokens, lambda rows, n: self.reward(state, rows, n), lengths, self.n_rollouts, rng
         )
         written = tokens != PAD
-        loss = policy_loss(log_probs(state, tokens), advantages(values, written, self.baseline))
+        scored = log_probs(state, tokens)
         told: Logs = {}
-        if self.likelihood:
-            generator_of(state).train()
-            parts = [nll(state, piece) for piece in batch.pieces()]
-            total, count = (torch.stack(part).sum() for part in zip(*parts, strict=True))
-            loss = loss + self.likelihood * total / len(batch.tokens)  # (4)
-            told["nll_per_token"] = total.detach() / count
-            n_written += int(count)
+        if self.kl:
+            ratio = scored.detach() - log_prior(state, tokens)
+            values = values - self.kl * ratio.flip(1).cumsum(1).flip(1)  # (4)
+            told["kl_from_prior"] = ratio.sum(1).mean()
+        loss = policy_loss(scored, advantages(values, written, self.baseline))
         logs = descend(loss, state.optimisers[GENERATOR])
         if objective is not None:
             told |= {"objective": totals(state, tokens, len(tokens)).mean(), "validity": validity(state, tokens)}

@@ -26,9 +26,7 @@ from freerun.methods.descent import Descent, Optimiser
 from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
 from freerun.methods.paid import totals, validity
 from freerun.methods.policy_gradient import log_probs, sampled
-from freerun.models.generator import AbstractGenerator
-
-PRIOR = "prior"
+from freerun.methods.prior import PRIOR, keep_prior, log_prior
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,17 +66,14 @@ class Reinvent(AbstractMethod):
         return mle_phase(self.n_mle), agent
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
-        prior = state.networks[PRIOR]
-        assert isinstance(prior, AbstractGenerator)
         tokens = sampled(state, self.batch_size, rng)
         paid = totals(state, tokens, len(tokens))
-        with torch.no_grad():
-            log_prior = log_probs(state, tokens, under=prior).sum(1)
+        log_p = log_prior(state, tokens).sum(1)
         log_agent = log_probs(state, tokens).sum(1)
-        loss = (log_prior + self.sigma * paid - log_agent).square().mean()  # (1)
+        loss = (log_p + self.sigma * paid - log_agent).square().mean()  # (1)
         return {
             "objective": paid.mean(),
-            "kl_from_prior": (log_agent.detach() - log_prior).mean(),
+            "kl_from_prior": (log_agent.detach() - log_p).mean(),
             "validity": validity(state, tokens),
             **seen(state, tokens),
             "n_tokens": (tokens != 0).sum(),
@@ -87,8 +82,3 @@ class Reinvent(AbstractMethod):
 
     def evaluate(self, state: State, batch: Batch, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
         return evaluated(state, batch)
-
-
-def keep_prior(state: State, rng: torch.Generator) -> None:
-    """The prior is the generator as it is now."""
-    state.networks[PRIOR].load_state_dict(state.networks[GENERATOR].state_dict())

@@ -16,6 +16,7 @@ import torch
 from freerun.corpora.batches import Batch
 from freerun.errors import FreerunError, Interrupted
 from freerun.files import written_aside
+from freerun.memory import keep_freed
 from freerun.methods.base import Phase, State, unrolled
 from freerun.noise import mix
 from freerun.observation import known, observe
@@ -100,6 +101,7 @@ class Training:
         Raises:
             Interrupted: On SIGINT or SIGTERM, after the step under way; everything is saved.
         """
+        keep_freed()
         with Stop() as stop:
             while self.path.phase < len(self.phases):
                 phase = self.phases[self.path.phase]

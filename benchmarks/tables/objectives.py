@@ -55,27 +55,15 @@ class Row:
 
 
 DIVERSE = ("diversity:0.3",)
-ROLLOUTS = (
-    "method.adversarial=0.2",
-    "method.batch_size=128",
-    "method.n_rollouts=1",
-    "method.n_pretrain=100",
-)
-SHORT = (*ROLLOUTS, "method.n_steps=64", "method.descent.lr=8e-4")
 PUBLISHED = ("method.n_prefixes=0", "method.n_rollouts=16", "method.batch_size=16")
 ROWS = {
-    "organ": Row("ORGAN, diversity paid beside it", beside=DIVERSE, n_seeds=3),
-    "organ_diverse": Row(
-        "diversity at a weight of 1, 40 updates", overrides=("method.n_steps=40",), beside=("diversity",)
-    ),
-    "organ_brief": Row("the same, 24 updates", overrides=("method.n_steps=24",), beside=("diversity",)),
-    "organ_alone": Row("the score alone"),
-    "organ_rollouts": Row("the score alone, lambda .2, four prefixes completed once", overrides=ROLLOUTS),
-    "organ_64": Row("that, 64 updates", overrides=SHORT, n_seeds=2),
-    "organ_paper": Row("alpha 0: no likelihood", overrides=("method.likelihood=0.0",), beside=DIVERSE),
-    "organ_0": Row("lambda 0: no critic", overrides=("method.adversarial=0.0",), beside=DIVERSE),
+    "organ": Row("ORGAN", n_seeds=3),
+    "organ_near": Row("beta .02: held more to the prior", overrides=("method.kl=0.02",)),
+    "organ_diverse": Row("beta .03, diversity paid beside it", overrides=("method.kl=0.03",), beside=DIVERSE),
+    "organ_paper": Row("beta 0: held to nothing", overrides=("method.kl=0.0",)),
+    "organ_0": Row("lambda 0: no critic", overrides=("method.adversarial=0.0",)),
     "organ_1": Row("lambda 1: the critic alone", overrides=("method.adversarial=1.0", "method.n_steps=50")),
-    "organ_published": Row("all prefixes, 16 rollouts", overrides=PUBLISHED, beside=DIVERSE),
+    "organ_published": Row("all prefixes, 16 rollouts", overrides=PUBLISHED),
     "reinvent": Row("REINVENT's loss", "reinvent_qed"),
     "hill_climb": Row("hill climb", "hill_climb_qed"),
 }

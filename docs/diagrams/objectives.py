@@ -15,10 +15,10 @@ from freerun.report.svg import LIGHT
 RESULTS = Path(__file__).parents[1] / "results" / "objectives"
 SCORE = "qed"
 NAMES = {
-    "organ": "ORGAN, whole episodes, diversity",
-    "organ_rollouts": "four prefixes, QED alone",
-    "organ_64": "that, 64 updates",
-    "organ_paper": "alpha 0",
+    "organ": "ORGAN",
+    "organ_near": "beta .02",
+    "organ_diverse": "beta .03, diversity",
+    "organ_paper": "beta 0",
     "organ_0": "lambda 0",
     "organ_published": "all prefixes, 16 rollouts",
     "reinvent": "REINVENT's loss",

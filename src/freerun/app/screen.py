@@ -10,6 +10,14 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 0.2  # on a terminal
 EVERY_SECONDS_PLAIN = 15.0  # in a log file
+# What is told of a step: the first of these that it logs.
+TOLD = {
+    "objective": "objective {:.4f}",
+    "reward": "reward {:.4f}",
+    "nll_per_token": "NLL {:.4f} a token",
+    "reconstruction_nll_per_token": "NLL {:.4f} a token",
+    "critic_accuracy_held_out": "critic right {:.3f}",
+}
 
 
 class Screen:
@@ -21,6 +29,7 @@ class Screen:
         self._shown_at = self._began_at = time.monotonic()
         self._dirty = False
         self._first: Progress | None = None
+        self._noted: set[str] = set()
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -37,13 +46,13 @@ class Screen:
         seconds = progress.seconds - self._first.seconds
         left = (progress.n_steps - progress.step) * seconds / steps if steps else 0.0
         rate = (progress.tokens - self._first.tokens) / seconds if steps and seconds else 0.0
-        nll = progress.logs.get("nll_per_token", progress.logs.get("reconstruction_nll_per_token"))
+        told = [words.format(progress.logs[name]) for name, words in TOLD.items() if name in progress.logs]
         parts = [
             f"{progress.phase} {progress.step:,}/{progress.n_steps:,}",
             f"{100 * progress.step / progress.n_steps:.0f} %",
             f"{rate:,.0f} tokens/s",
             f"{clock(left)} left" if steps else "",
-            f"NLL {nll:.4f} a token" if nll is not None else "",
+            *told[:1],
         ]
         self._show("  ".join(part for part in parts if part))
 
@@ -59,8 +68,10 @@ class Screen:
             self._dirty = False
 
     def warn(self, message: Warning | str, category: type, filename: str, line: int, *_: object) -> None:
-        """In place of Python's own display of warnings."""
-        self.say(f"note: {message}")
+        """In place of Python's own display of warnings; each once."""
+        if str(message) not in self._noted:
+            self._noted.add(str(message))
+            self.say(f"note: {message}")
 
     def __enter__(self) -> "Screen":
         self._showwarning = warnings.showwarning

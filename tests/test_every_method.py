@@ -58,7 +58,7 @@ SETTINGS = {
     "reinforce": TAUGHT | {"n_rollouts": 2, "n_prefixes": 2},
     "seqgan": TAUGHT | {"critic": CRITIC, "n_pretrain": 2, "n_critic": 1, "n_rollouts": 2},
     "maligan": TAUGHT | {"critic": CRITIC, "n_pretrain": 2, "n_critic": 1, "n_drawn": 8},
-    "organ": TAUGHT | {"critic": CRITIC, "n_pretrain": 2, "n_critic": 1, "n_rollouts": 2},
+    "organ": TAUGHT | {"kl": 0.1, "critic": CRITIC, "n_pretrain": 2, "n_critic": 1, "n_rollouts": 2},
     "reinvent": TAUGHT | {"sigma": 1.0},
     "hill_climb": TAUGHT | {"n_kept": 8},
 }
@@ -302,7 +302,7 @@ def test_a_class_that_is_asked_for_is_what_is_written(name, world):
     told = dataclasses.replace(BATCH, columns={"kind": torch.tensor([0.0, 0.0, 1.0, 1.0])})
     trained(method, state, 0, N_STEPS, told)
     for place, kind in enumerate(("one", "two")):
-        contexts = method.context(state, torch.arange(300), {"kind": kind}, 0)
+        contexts = method.context(state, torch.arange(300), {"kind": kind}, 1)
         assert contexts is not None
         run = FreeRun(method.generator(state), world.constraint, 4, context=lambda index, of=contexts: of[index])
         own = {tuple(row) for row in ROWS[2 * place : 2 * place + 2].tolist()}

@@ -1,7 +1,6 @@
 """The memory that a training frees stays with the process."""
 
 import ctypes
-import resource
 import subprocess
 import sys
 
@@ -24,10 +23,8 @@ print(faults() - before)
 
 @pytest.mark.skipif(sys.platform == "win32" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc's malloc")
 def test_a_block_that_is_freed_and_needed_again_costs_no_new_pages():
-    n_pages = 20 * (1 << 26) // resource.getpagesize()
     counts = {}
     for mode in ("keep", "give back"):
         done = subprocess.run([sys.executable, "-c", FAULTS, mode], capture_output=True, text=True, check=True)
         counts[mode] = int(done.stdout)
-    assert counts["keep"] < n_pages / 100
-    assert counts["give back"] > n_pages / 2
+    assert counts["keep"] < counts["give back"] / 10

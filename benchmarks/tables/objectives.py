@@ -55,15 +55,16 @@ class Row:
 
 
 DIVERSE = ("diversity:0.3",)
-PUBLISHED = ("method.n_prefixes=0", "method.n_rollouts=16", "method.batch_size=16")
+ALONE = ("method.kl=0.0", "method.adversarial=1.0", "method.n_steps=50")
+PUBLISHED = ("method.kl=0.0", "method.n_prefixes=0", "method.n_rollouts=16", "method.batch_size=16")
 ROWS = {
     "organ": Row("ORGAN", n_seeds=3),
     "organ_near": Row("beta .02: held more to the prior", overrides=("method.kl=0.02",)),
     "organ_diverse": Row("beta .03, diversity paid beside it", overrides=("method.kl=0.03",), beside=DIVERSE),
     "organ_paper": Row("beta 0: held to nothing", overrides=("method.kl=0.0",)),
-    "organ_0": Row("lambda 0: no critic", overrides=("method.adversarial=0.0",)),
-    "organ_1": Row("lambda 1: the critic alone", overrides=("method.adversarial=1.0", "method.n_steps=50")),
-    "organ_published": Row("all prefixes, 16 rollouts", overrides=PUBLISHED),
+    "organ_0": Row("lambda 0: no critic, beta alone", overrides=("method.adversarial=0.0",)),
+    "organ_1": Row("lambda 1: the critic alone", overrides=ALONE),
+    "organ_published": Row("beta 0, all prefixes, 16 rollouts", overrides=PUBLISHED),
     "reinvent": Row("REINVENT's loss", "reinvent_qed"),
     "hill_climb": Row("hill climb", "hill_climb_qed"),
 }

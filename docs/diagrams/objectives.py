@@ -19,8 +19,8 @@ NAMES = {
     "organ_near": "beta .02",
     "organ_diverse": "beta .03, diversity",
     "organ_paper": "beta 0",
-    "organ_0": "lambda 0",
-    "organ_published": "all prefixes, 16 rollouts",
+    "organ_0": "lambda 0: no critic",
+    "organ_published": "beta 0, all prefixes, 16 rollouts",
     "reinvent": "REINVENT's loss",
     "hill_climb": "hill climb",
 }

@@ -89,7 +89,7 @@ def test_the_bound_is_told_with_the_noise_that_is_added():
 def test_every_sample_of_untrained_networks_is_a_finished_derivation():
     method = GrammarVAE(**SHAPE)
     state = begun(method)
-    run = FreeRun(method.generator(state), WORLD.constraint, 8, context=lambda i: method.context(state, i, {}, 0))
+    run = FreeRun(method.generator(state), WORLD.constraint, 8, context=lambda i: method.context(state, i, {}, 1))
     tokens = run(300).tokens
     assert (tokens == EOS).any(1).all()
     for row in tokens.unique(dim=0).tolist():

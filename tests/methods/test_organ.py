@@ -131,7 +131,7 @@ def test_without_a_critic_there_is_none_to_train_and_without_an_objective_none_i
     assert "objective" not in logs
 
 
-def test_lambda_is_a_share():
+def test_lambda_is_a_share_and_beta_not_negative():
     with pytest.raises(ValueError, match=r"kl = -1\.0 must not be negative"):
         ORGAN(kl=-1.0)
     with pytest.raises(ValueError, match=r"adversarial = 1\.1, the lambda of the reward, must be in \[0, 1\]"):

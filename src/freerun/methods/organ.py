@@ -11,7 +11,7 @@ lambda = 1 is SeqGAN, 0 plain reinforcement. Occurrences are of canonical string
 one rollout. Strings that are not valid have O = 0 and stay in the loss.
 
 Deviations: beta, `kl` (0 is the paper's), holds the generator to G_0, itself before the first of these updates, where
-the critic alone does not: (4) descends - E R + beta KL(G || G_0), least at G_0 exp(R / beta) / Z (KL control, as in
+the critic alone does not: (4) descends beta KL(G || G_0) - E R, least at G_0 exp(R / beta) / Z (KL control, as in
 Jaques et al. 2017, "Sequence Tutor", arXiv:1611.02796). A baseline (`policy_gradient.py`; `baseline = "none"` is the
 paper's); `n_prefixes` lengths are completed `n_rollouts` times instead of all of them 16 times (`n_prefixes = 0`,
 `n_rollouts = 16`); the critic's training ends when it is good enough (`seqgan.py`). With `wasserstein` the critic is

@@ -1,4 +1,4 @@
-"""The prior: the generator as maximum likelihood left it, to which a method holds what it trains by a reward."""
+"""The prior: the generator as it was before a reward trained it, to which a method holds it."""
 
 import torch
 from jaxtyping import Float, Int

@@ -12,7 +12,8 @@ TORCH_INDEX ?=
 WORKERS ?= 2
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# What is imported is compiled when it is, once: to compile all that is installed takes as long as to install it.
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install -q --no-compile
 TORCH := $(shell grep '^torch==' constraints.txt)
 TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) --no-deps,-c constraints.txt)
 
@@ -59,11 +60,11 @@ clean:
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing $(TORCH), RDKit and 16 more libraries into .venv: about 0.6 GB to download and 1.9 GB on disk;" \
 		"where pip picks PyTorch with CUDA (Linux, unless TORCH_INDEX says otherwise), about 3 GB and 7 GB. A minute or more ..."
-	$(PIP) install -q $(TORCH_FROM) $(TORCH)
-	$(PIP) install -q -c constraints.txt -e .
+	$(INSTALL) $(TORCH_FROM) $(TORCH)
+	$(INSTALL) -c constraints.txt -e .
 	@touch $@
 
 .venv/installed-dev: .venv/installed
 	@echo "Installing the tools of the checks (pytest, ruff, basedpyright ...) into .venv: about 0.1 GB, 0.4 GB on disk."
-	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	$(INSTALL) -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -11,7 +11,7 @@ def keep_freed() -> bool:
     """From here to its end this process keeps the memory that it frees. Returns whether the C library can.
 
     glibc gives large blocks back to the system when they are freed, and each step of a training, which needs as many
-    again, pays for their pages anew: a tenth of a step with thousands of words. The peak stays about what it is.
+    again, pays for their pages anew: a tenth of a step with thousands of words. The peak rose by a tenth there.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,8 +1,10 @@
 import pytest
 
-from freerun.config import bundled, load_tables, resolve, to_toml
+from freerun.config import resolve
+from freerun.config_files import bundled, load_tables, to_toml
 from freerun.constraints.length import Anything, Length
 from freerun.errors import UsageError
+from freerun.methods.seqgan import SeqGAN
 from freerun.methods.teacher_forcing import TeacherForcing
 
 
@@ -27,6 +29,17 @@ def test_overrides_are_toml_values_or_plain_strings():
     assert config.method.descent.lr == 1e-4
     assert config.corpus.name == "my file.csv"
     assert config.run.patience == 3
+
+
+def test_another_method_keeps_the_settings_that_it_has_too():
+    config = resolve(load_tables("organ_qed", ["method.critic_enough=0.9", "method.name=seqgan"]))
+    assert isinstance(config.method, SeqGAN)
+    assert (config.method.batch_size, config.method.descent.lr) == (384, 7e-4)
+    assert config.method.critic_enough == 0.9
+    with pytest.raises(UsageError, match=r"method\.kl is not known"):
+        resolve(load_tables("organ_qed", ["method.name=seqgan", "method.kl=0.1"]))
+    with pytest.raises(UsageError, match=r"did you mean 'seqgan'"):
+        resolve(load_tables("organ_qed", ["method.name=seqgam"]))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import scipy.integrate
 import scipy.stats
 import torch
 
-from freerun.config import built
 from freerun.errors import UsageError
 from freerun.gumbel import (
     Annealing,
@@ -20,6 +19,7 @@ from freerun.gumbel import (
     straight_through,
 )
 from freerun.noise import gumbel, uniform
+from freerun.settings import built
 
 N = 200_000
 P_VALUE = 1e-3  # a test that fails by chance once in a thousand seeds; the seeds are fixed

@@ -61,6 +61,7 @@ ROWS = {
     "organ": Row("ORGAN", n_seeds=3),
     "organ_near": Row("beta .02", overrides=("method.kl=0.02",)),
     "organ_held": Row("beta .06", overrides=("method.kl=0.06",)),
+    "organ_tight": Row("beta .08", overrides=("method.kl=0.08",), n_seeds=3),
     "organ_diverse": Row("beta .03, diversity paid beside it", overrides=("method.kl=0.03",), beside=DIVERSE),
     "organ_paper": Row("beta 0: held to nothing", overrides=("method.kl=0.0",)),
     "organ_0": Row("lambda 0: no critic, beta alone", overrides=("method.adversarial=0.0",)),

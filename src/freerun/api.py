@@ -13,7 +13,8 @@ from jaxtyping import Float
 
 from freerun import codes, comparison, run_folder
 from freerun.conditions import Given
-from freerun.config import load_tables, resolve
+from freerun.config import resolve
+from freerun.config_files import load_tables
 from freerun.contenders import contenders
 from freerun.corpora.own_files import keep_standard_input
 from freerun.errors import FreerunError, Interrupted, UsageError

@@ -1,19 +1,9 @@
-"""Configuration: TOML tables to checked objects, and back to a file that says all of it."""
+"""A configuration: checked objects from the tables of a file, and back to tables that say all of it."""
 
 import dataclasses
-import difflib
 import functools
-import importlib.resources
-import json
-import re
-import tomllib
-import types
-import typing
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, TypeVar
-
-import pydantic
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from freerun.constraints import CONSTRAINTS
 from freerun.constraints.base import AbstractConstraint
@@ -25,8 +15,7 @@ from freerun.methods.base import AbstractMethod, Network
 from freerun.objectives.settings import ObjectiveSettings
 from freerun.representations import REPRESENTATIONS
 from freerun.representations.base import AbstractRepresentation
-
-T = TypeVar("T")
+from freerun.settings import built, built_by_name, named, nearest, settings_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,8 +140,7 @@ def _constraint(name: str, table: Mapping[str, Any], representation: AbstractRep
         "vocab": list(representation.vocab),
         "separator": representation.separator,
     }
-    fields = {field.name for field in dataclasses.fields(kind) if field.init}  # pyright: ignore[reportArgumentType]
-    return built(kind, {key: told[key] for key in fields & told.keys()} | with_grammar(table), "constraint")
+    return built(kind, {key: told[key] for key in settings_of(kind) & told.keys()} | with_grammar(table), "constraint")
 
 
 def with_grammar(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,47 +154,6 @@ def with_grammar(table: Mapping[str, Any]) -> dict[str, Any]:
         else:
             read[key] = value
     return read
-
-
-def bundled() -> dict[str, Path]:
-    """The configurations that come with the package, by name."""
-    folder = Path(str(importlib.resources.files("freerun.configs")))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def load_tables(name_or_path: str, overrides: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """The tables of a TOML file or a bundled configuration, with `TABLE.KEY=VALUE` overrides applied.
-
-    Raises:
-        UsageError: If there is no such file, it is not TOML, or an override cannot be read.
-    """
-    path = Path(name_or_path)
-    if path.suffix != ".toml":
-        path = named(bundled(), name_or_path, "config")
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot read the config {path}: {error}") from error
-    for override in overrides:
-        apply_override(tables, override)
-    return tables
-
-
-def apply_override(tables: dict[str, Any], override: str) -> None:
-    """`method.descent.lr=1e-3`: the value is TOML, or a plain string where it is not."""
-    key, equals, text = override.partition("=")
-    *path, last = key.strip().split(".")
-    if not equals or not path or not last:
-        raise UsageError(f"--set {override!r} must be TABLE.KEY=VALUE, for example method.batch_size=64")
-    table = tables
-    for part in path:
-        table = table.setdefault(part, {})
-        if not isinstance(table, dict):
-            raise UsageError(f"--set {override!r}: {part!r} is a value, not a table")
-    try:
-        table[last] = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        table[last] = text
 
 
 def resolve(tables: Mapping[str, Any]) -> Config:
@@ -233,82 +180,3 @@ def resolve(tables: Mapping[str, Any]) -> Config:
     if config.representation.get("name", "auto") != "auto":
         config.build_representation()
     return config
-
-
-def named(registry: Mapping[str, T], name: str, what: str) -> T:
-    if name not in registry:
-        raise UsageError(f"{what} {name!r} is not known{nearest(name, registry)}; there are {', '.join(registry)}")
-    return registry[name]
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), 1, 0.5)
-    return f", did you mean {close[0]!r}?" if close else ""
-
-
-def built_by_name(
-    registry: Mapping[str, type[T]], table: Mapping[str, Any], where: str, without: Sequence[str] = ()
-) -> T:
-    fields = dict(table)
-    if "name" not in fields:
-        raise UsageError(f"[{where}] needs a name; there are {', '.join(registry)}")
-    return built(named(registry, fields.pop("name"), where), fields, where, without)
-
-
-def built(kind: type[T], table: Mapping[str, Any], where: str, without: Sequence[str] = ()) -> T:
-    """A dataclass from a table, each value checked strictly against its field's type."""
-    hints = typing.get_type_hints(kind)
-    fields = {field.name for field in dataclasses.fields(kind) if field.init} - set(without)  # pyright: ignore[reportArgumentType]
-    values = {}
-    for key, value in table.items():
-        if key not in fields:
-            raise UsageError(
-                f"{where}.{key} is not known{nearest(key, fields)}; [{where}] takes {', '.join(sorted(fields))}"
-            )
-        hint = hints[key]
-        if dataclasses.is_dataclass(hint) and isinstance(value, dict) and isinstance(hint, type):
-            values[key] = built(hint, value, f"{where}.{key}")
-        else:
-            values[key] = _checked(hint, value, f"{where}.{key}")
-    try:
-        return kind(**values)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"[{where}]: {error}") from error
-
-
-def _checked(hint: Any, value: Any, where: str) -> Any:
-    try:
-        return pydantic.TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
-    except (pydantic.ValidationError, TypeError):
-        raise UsageError(f"{where} must be {_spelled(hint)}, not {value!r}") from None
-
-
-def _spelled(hint: Any) -> str:
-    names = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
-    if hint in names:
-        return names[hint]
-    if typing.get_origin(hint) is Literal:
-        return "one of " + ", ".join(repr(choice) for choice in typing.get_args(hint))
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return " or ".join(_spelled(choice) for choice in typing.get_args(hint) if choice is not types.NoneType)
-    return str(hint)
-
-
-def to_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """TOML text of nested tables; a value of None is left out, as TOML has none."""
-    lines: list[str] = []
-
-    def write(path: str, table: Mapping[str, Any]) -> None:
-        lines.append(f"[{path}]")
-        for key, value in table.items():
-            if value is not None and not isinstance(value, Mapping):
-                lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
-        lines.append("")
-        for key, value in table.items():
-            if isinstance(value, Mapping):
-                bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
-                write(f"{path}.{key if bare else json.dumps(key, ensure_ascii=False)}", value)
-
-    for name, table in tables.items():
-        write(name, table)
-    return "\n".join(lines)

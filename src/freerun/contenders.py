@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from freerun.config import Config, load_tables, resolve
+from freerun.config import Config, resolve
+from freerun.config_files import load_tables
 from freerun.errors import UsageError
 from freerun.methods import METHODS
 from freerun.methods.base import Phase
@@ -22,6 +23,7 @@ from freerun.paying import anchored
 from freerun.prepare import Work, prepare
 from freerun.run import Training
 from freerun.run_folder import RunFolder
+from freerun.settings import settings_of
 from freerun.trained import read_config
 
 Notify = Callable[[str], None]
@@ -80,7 +82,7 @@ class Contender:
             n_steps: Steps that will use it up; 0: that is not known.
         """
         cut = self.with_settings("run", {LIMITS[equal]: budget if equal == "time" else round(budget)})
-        if not n_steps or "n_steps" not in _fields(self.resolved().method):
+        if not n_steps or "n_steps" not in settings_of(type(self.resolved().method)):
             return cut
         scheduled = self.with_settings("method", {"n_steps": n_steps})
         phases = scheduled.resolved().method.phases(1)
@@ -243,7 +245,3 @@ def _label(name: str, settings: Sequence[str], taken: Sequence[Contender]) -> st
     while label.casefold() in labels:
         label, number = f"{stem}-{number}", number + 1
     return label
-
-
-def _fields(method: Any) -> set[str]:
-    return {field.name for field in dataclasses.fields(method)}

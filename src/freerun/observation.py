@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from freerun.chemistry import canonical
-from freerun.config import named
 from freerun.constraints.base import AbstractConstraint
 from freerun.metrics import validity
 from freerun.metrics.oracle import oracle_measures, parsed
 from freerun.models.generator import AbstractGenerator
 from freerun.representations.base import AbstractRepresentation
 from freerun.sampling.free_run import FreeRun
+from freerun.settings import named
 
 PREFIX = "observed_"
 N_OBSERVED = 1_000

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from freerun.conditions import Conditions
-from freerun.config import Config, to_toml, with_grammar
+from freerun.config import Config, with_grammar
+from freerun.config_files import to_toml
 from freerun.constraints.base import AbstractConstraint
 from freerun.corpora.batches import Batches
 from freerun.corpora.corpus import Corpus

@@ -85,7 +85,8 @@ def metrics(name: Name = None) -> None:
 def configs(name: Name = None) -> None:
     """Bundled configurations; one of them in full, to be copied and changed."""
     from freerun.app.tables import table
-    from freerun.config import bundled, named
+    from freerun.config_files import bundled
+    from freerun.settings import named
 
     if name is not None:
         print(named(bundled(), name, "config").read_text(encoding="utf-8"), end="")
@@ -115,7 +116,7 @@ def _tell(what: str, registry: Mapping[str, Any], name: str | None) -> None:
     import inspect
 
     from freerun.app.tables import table
-    from freerun.config import named
+    from freerun.settings import named
 
     if name is None:
         print(table([[key, _first_line(value)] for key, value in registry.items()]))

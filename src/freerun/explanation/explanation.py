@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from freerun.codes import encode, known_columns, tokens_of
-from freerun.config import apply_override, built_by_name, nearest
+from freerun.config_files import apply_override
 from freerun.constraints.productions import FIRST
 from freerun.corpora.batches import Batch
 from freerun.errors import UsageError
@@ -25,6 +25,7 @@ from freerun.representations import REPRESENTATIONS, guess_representation
 from freerun.representations.base import AbstractRepresentation
 from freerun.representations.grammar import GrammarRules
 from freerun.representations.text import Text
+from freerun.settings import built_by_name, nearest
 from freerun.trained import Trained
 
 LONGEST_SETTING = 60  # characters: the text of a grammar is no setting that one shows

@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from freerun.config import named
 from freerun.errors import UsageError
 from freerun.objectives.objective import Objective
 from freerun.objectives.terms import Term
 from freerun.search.history import Asked
+from freerun.settings import named
 
 FEWEST_AT_START = 10
 WAYS = {

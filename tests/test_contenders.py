@@ -118,6 +118,7 @@ def limited(name: str, equal: str, budget: float, n_steps: int) -> dict:
 def test_the_budget_reaches_the_run_and_what_it_anneals_ends_with_it():
     assert limited("quickstart", "steps", 200.0, 200) == {"n_steps": 200}
     assert limited("vrae_quickstart", "steps", 200.0, 200) == {"n_steps": 200}
+    assert limited("reinvent_qed", "steps", 200.0, 200)["n_steps"] == 200  # its phase of no step is none
     assert limited("quickstart", "tokens", 5000.0, 13) == {"n_steps": 13, "max_tokens": 5000}
     assert limited("quickstart", "calls", 100.0, 0) == {"n_steps": 0, "max_calls": 100}
     assert limited("quickstart", "time", 2.5, 0) == {"n_steps": 0, "max_minutes": 2.5}

@@ -177,6 +177,37 @@ def test_fine_tuning_starts_from_the_weights_that_are_lent(corpus, tmp_path):
         torch.testing.assert_close(x, y, rtol=0, atol=1e-9)
 
 
+def test_a_network_of_another_shape_than_the_lenders_starts_fresh_and_is_told_of(corpus, tmp_path):
+    config = tmp_path / "adversarial.toml"
+    config.write_text(ADVERSARIAL)
+
+    def begun(name: str, *overrides: str, **options) -> tuple[api.Run, list[str]]:
+        said: list[str] = []
+        options = {"corpus": corpus, "out": tmp_path / name, "overrides": overrides, "notify": said.append, **options}
+        return api.train(str(config), **options), said
+
+    first, _ = begun("first")
+    still = ("method.n_mle=0", "method.n_pretrain=0", "method.n_steps=1", "method.descent.lr=1e-12")
+    _, said = begun("same", *still, init=first.path)
+    assert not any("starts fresh" in line for line in said)
+    other, said = begun("other", *still, "method.critic.d_embedding=6", init=first.path)
+    assert f"the critic starts fresh: that of {first.path} is of another shape" in said
+    ours, theirs = Trained.load(other.folder), Trained.load(first.folder)
+    for x, y in zip(ours.generator.parameters(), theirs.generator.parameters(), strict=True):
+        torch.testing.assert_close(x, y, rtol=0, atol=1e-9)
+
+
+def test_an_interrupted_run_lends_the_weights_that_it_has_come_to(corpus, tmp_path):
+    """Not those of the best validation, with which the phase that is trained for its last weights began."""
+    config = tmp_path / "adversarial.toml"
+    config.write_text(ADVERSARIAL)
+    with pytest.raises(Interrupted):
+        api.train(str(config), corpus=corpus, out=tmp_path / "a", watch=interrupted_at(10))
+    folder = RunFolder(tmp_path / "a")
+    state = torch.load(folder.state, weights_only=True)["state"]["networks"]
+    assert all(torch.equal(state[name], weight) for name, weight in load_weights(folder.best).items())
+
+
 def test_a_folder_in_use_is_refused(corpus, tmp_path):
     run = train(corpus, tmp_path / "a")
     with run.folder.locked(), pytest.raises(FreerunError, match="in use by another process"):

@@ -1,5 +1,6 @@
 """How contenders stand: means, pairs, costs and remarks, worked by hand."""
 
+import dataclasses
 import json
 import math
 
@@ -8,7 +9,7 @@ import safetensors.torch
 import torch
 
 from freerun.run_folder import RunFolder
-from freerun.standings import Ran, costs_of, likelihoods, remarks_on, standings
+from freerun.standings import Ran, costs_of, likelihoods, missed, remarks_on, standings
 
 
 def ran(seed: int, value: float, steps: float = 10, ended: str = "finished", **more: float) -> Ran:
@@ -61,6 +62,27 @@ def test_who_ends_before_the_budget_is_told_of():
     assert remark.startswith("b ended before its budget did, at 40 % of it in 1 of 2 runs")
     assert list(remarks_on("time", 3 / 60, 4, {"a": [ran(0, 1)]})) == []
     assert len(list(remarks_on("time", 1.0, 4, {"a": [ran(0, 1)]}))) == 1
+
+
+def test_who_never_came_to_its_own_phase_is_told_of():
+    short = [dataclasses.replace(ran(seed, 1), missed=("generator", "mle")) for seed in range(3)]
+    (remark,) = remarks_on("steps", 10.0, 4, {"a": [ran(0, 1)], "b": [*short, ran(3, 1)]})
+    assert remark.startswith("b never came to its phase generator in 3 of 4 runs: the budget ended in mle.")
+
+
+@pytest.mark.parametrize(
+    ("logged", "expected"),
+    [
+        (["mle"], ("critic", "mle")),
+        (["mle", "critic"], ("generator", "critic")),
+        (["mle", "generator"], None),  # the critic needed no step
+        (["mle", "critic", "generator", "critic"], None),
+    ],
+)
+def test_the_phase_that_a_run_did_not_come_to(tmp_path, logged, expected):
+    folder = RunFolder(tmp_path)
+    folder.log.write_text("".join(json.dumps({"step": 1, "phase": phase}) + "\n" for phase in logged))
+    assert missed(folder, ["mle", "critic", *["generator", "critic"] * 3]) == expected
 
 
 @pytest.mark.parametrize(("n_seeds", "expected"), [(1, "One seed"), (3, "Of 3 seeds")])

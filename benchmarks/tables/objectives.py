@@ -151,7 +151,9 @@ def begun(prior: Run, score: str) -> dict:
 
 def table(score: str) -> str:
     """Markdown: mean and standard deviation over the seeds that there are."""
-    lines = [f"| {score} | seeds | valid | mean | different | diversity | share of the way | calls | minutes |"]
+    lines = [
+        f"| {score} | seeds | valid | mean | different | diversity | share of the way | calls, at most | minutes |"
+    ]
     lines.append("|---|---|---|---|---|---|---|---|---|")
     start = kept(FOLDER, f"{score}-{PRIOR}", 0)
     if start is None:

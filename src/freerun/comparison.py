@@ -20,13 +20,14 @@ from freerun.evaluation import Progress as Work
 from freerun.evaluation import fitting_suite, now, suite_named
 from freerun.examination import Examination
 from freerun.files import write_json
+from freerun.methods.base import unrolled
 from freerun.objectives.permission import refuse_code
 from freerun.outputs import write_samples
 from freerun.prepare import prepare, reopen
 from freerun.run import Training, Watch
 from freerun.run_folder import RunFolder
 from freerun.samples import Wanted, draw
-from freerun.standings import FAILED, UNITS, Comparison, Ran, costs_of, likelihoods, remarks_on, standings
+from freerun.standings import FAILED, UNITS, Comparison, Ran, costs_of, likelihoods, missed, remarks_on, standings
 from freerun.trained import read_config
 
 VERSION = 1
@@ -190,7 +191,9 @@ class _Comparing:
             self.notify(f"{folder.path.name} failed: {error}; the others go on")
             return Ran(folder.path.name, seed, {}, costs_of(folder), f"{FAILED}: {error}")
         values = likelihoods(folder) | self._measures(folder, seed)
-        return Ran(folder.path.name, seed, values, costs_of(folder), folder.read_facts()["ended"])
+        facts = folder.read_facts()
+        phases = [phase.name for phase in unrolled(read_config(folder).method.phases(facts["n_batches"]))]
+        return Ran(folder.path.name, seed, values, costs_of(folder), facts["ended"], missed(folder, phases))
 
     def _train(self, contender: Contender, folder: RunFolder) -> None:
         """To the end, from wherever it stands."""

@@ -17,7 +17,7 @@ from freerun.config import Config, resolve
 from freerun.config_files import load_tables
 from freerun.errors import UsageError
 from freerun.methods import METHODS
-from freerun.methods.base import Phase
+from freerun.methods.base import unrolled
 from freerun.objectives.permission import refuse_code
 from freerun.paying import anchored
 from freerun.prepare import Work, prepare
@@ -85,8 +85,8 @@ class Contender:
         if not n_steps or "n_steps" not in settings_of(type(self.resolved().method)):
             return cut
         scheduled = self.with_settings("method", {"n_steps": n_steps})
-        phases = scheduled.resolved().method.phases(1)
-        if len(phases) != 1 or not isinstance(phases[0], Phase) or phases[0].n_steps != n_steps:
+        phases = unrolled(scheduled.resolved().method.phases(1))
+        if len(phases) != 1 or phases[0].n_steps != n_steps:
             return cut
         return scheduled if equal == "steps" else cut.with_settings("method", {"n_steps": n_steps})
 

@@ -21,16 +21,17 @@ from freerun.corpora.masks import Split, StoredMasks
 from freerun.corpora.store import EncodedSplit
 from freerun.errors import FreerunError, UsageError
 from freerun.files import write_text
+from freerun.lending import lend
 from freerun.masked_splits import N_REFUSALS_TOLD, Notify, Validation, masks_of, tell_forbidden, validation_of
-from freerun.methods.base import State, World
+from freerun.methods.base import World
 from freerun.objectives.objective import Objective
 from freerun.objectives.permission import code_of
 from freerun.paying import fitted_objective, opened_objective
 from freerun.representations import guess_representation
 from freerun.representations.base import AbstractRepresentation
 from freerun.run_conditions import conditions_of, opened, values_of
-from freerun.run_folder import RunFolder, load_weights
-from freerun.trained import compute_dtype, describe, find_device, grown, put_weights, read_config, representation_of
+from freerun.run_folder import RunFolder
+from freerun.trained import compute_dtype, describe, find_device, read_config, representation_of
 
 Work = Callable[[str, int, int], None]  # which part, how much of it is done, how much there is
 N_LOOKED_AT = 1000  # lines from which the representation is chosen
@@ -106,12 +107,6 @@ class Prepared:
             None if valid is None else valid.batched.spread(N_HELD_OUT).tokens.to(self.device),
         )
 
-    def lend_weights(self, state: State) -> None:
-        """Weights of the networks that the lender has too; others stay fresh."""
-        assert self.initial_weights is not None
-        path = self.initial_weights.best
-        put_weights(state, grown(load_weights(path), state), path, partly=True)
-
 
 def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None = None) -> Prepared:
     """Reads the corpus of a new run and writes `config.toml` and `run.json`.
@@ -153,10 +148,12 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
         conditions=conditions,
     )
     try:
-        networks = config.method.init(world).networks
+        state = config.method.init(world)
     except ValueError as error:
         raise UsageError(f"[method]: {error}") from error
-    n_parameters = sum(weight.numel() for weight in networks.parameters())
+    n_parameters = sum(weight.numel() for weight in state.networks.parameters())
+    for name in lend(lender, state) if lender else ():
+        notify(f"the {name} starts fresh: that of {lender.path} is of another shape")
     write_text(folder.config, _toml(config))
     folder.write_facts(
         {

@@ -16,6 +16,7 @@ import torch
 from freerun.corpora.batches import Batch
 from freerun.errors import FreerunError, Interrupted
 from freerun.files import written_aside
+from freerun.lending import lend
 from freerun.memory import keep_freed
 from freerun.methods.base import Phase, State, unrolled
 from freerun.noise import mix
@@ -80,7 +81,7 @@ class Training:
         if folder.state.exists():
             self._load()
         elif prepared.initial_weights:
-            prepared.lend_weights(self.state)
+            lend(prepared.initial_weights, self.state)
         folder.cut_log(self.path.log_bytes)
         self._saved_at = self._started_at = time.monotonic()
         self._seconds_before = self.path.seconds
@@ -90,6 +91,11 @@ class Training:
     @property
     def n_steps(self) -> int:
         return sum(phase.n_steps for phase in self.phases)
+
+    @property
+    def _phase(self) -> Phase:
+        """The one under way; at the end the last."""
+        return self.phases[min(self.path.phase, len(self.phases) - 1)]
 
     def go(self, watch: Watch, notify: Notify = lambda _: None) -> None:
         """Trains to the end.
@@ -264,6 +270,8 @@ class Training:
         saved = {"path": dataclasses.asdict(self.path), "state": self.state.state_dict()}
         with written_aside(self.folder.state) as file:
             torch.save(saved, file)
+        if self._phase.keep == "last":  # after the state: what goes on from an older one may still need the best
+            self._keep_best()
         if unvalued := self._unvalued.facts():
             self.folder.write_facts({**self.folder.read_facts(), "unvalued": unvalued})
         self._saved_at = time.monotonic()
@@ -282,11 +290,10 @@ class Training:
             self.prepared.objective.rewind(self.path.n_calls)
 
     def _finish(self, how: str, notify: Notify) -> None:
-        phase = self.phases[min(self.path.phase, len(self.phases) - 1)]
-        self._log_means(phase)
+        self._log_means(self._phase)
         if self.path.validated != self.path.total:
-            self._validate(phase)
-        if phase.keep == "last" or not self.folder.best.exists():
+            self._validate(self._phase)
+        if not self.folder.best.exists():
             self._keep_best()
         self._save()
         save_weights(self.folder.last, self.state.networks.state_dict(), {"step": str(self.path.total)})

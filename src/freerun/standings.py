@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Ran:
         values: Measures by name; NaN where one could not be computed.
         costs: What it used, by the keys of `COSTS`.
         ended: Why it ended: finished, a budget; or `failed`, and of what.
+        missed: The phase of its method that it did not come to, and the one in which its budget ended.
     """
 
     folder: str
@@ -34,6 +36,7 @@ class Ran:
     values: dict[str, float]
     costs: dict[str, float]
     ended: str
+    missed: tuple[str, str] | None = None
 
     @property
     def has_failed(self) -> bool:
@@ -116,7 +119,7 @@ def standings(
 
 
 def remarks_on(equal: str, budget: float, n_seeds: int, runs: Mapping[str, Sequence[Ran]]) -> Iterator[str]:
-    """How little so few seeds say; which runs failed; which ended before their budget did."""
+    """How little so few seeds say; which runs failed; which ended before their budget did, or before they began."""
     if n_seeds == 1:
         yield "One seed: no interval can be given, and any difference may be chance."
     elif n_seeds < N_CLEAR:
@@ -126,6 +129,12 @@ def remarks_on(equal: str, budget: float, n_seeds: int, runs: Mapping[str, Seque
         for run in own:
             if run.has_failed:
                 yield f"{run.folder} {run.ended}; it is left out of the means."
+        missed = Counter(run.missed for run in own if run.missed)
+        for (phase, last), n in missed.items():
+            yield (
+                f"{label} never came to its phase {phase} in {n} of {len(own)} runs: the budget ended in {last}. "
+                "Give all of them more."
+            )
         used = [run.costs[cost] for run in own if not run.has_failed]
         less = [value for value in used if value < 0.98 * most]
         if less:
@@ -142,6 +151,16 @@ def likelihoods(folder: RunFolder) -> dict[str, float]:
     validated = [record for record in folder.records() if record["step"] <= kept and set(LIKELIHOODS) & set(record)]
     last = validated[-1] if validated else {}
     return {name: math.nan if last[name] is None else float(last[name]) for name in LIKELIHOODS if name in last}
+
+
+def missed(folder: RunFolder, phases: Sequence[str]) -> tuple[str, str] | None:
+    """The first phase that a run did not come to, and the one in which it ended; None if it came to the last.
+
+    A phase that had no step but was followed by another was not needed: a critic that was good enough.
+    """
+    names, logged = [*dict.fromkeys(phases)], {record["phase"] for record in folder.records()}
+    last = max((names.index(name) for name in logged & {*names}), default=len(names) - 1)
+    return (names[last + 1], names[last]) if last + 1 < len(names) else None
 
 
 def costs_of(folder: RunFolder) -> dict[str, float]:

@@ -135,30 +135,6 @@ def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def grown(weights: Mapping[str, torch.Tensor], state: State) -> dict[str, torch.Tensor]:
-    """Weights for a vocabulary with tokens appended: the new rows keep their fresh initial values.
-
-    Raises:
-        UsageError: If a weight differs in more than its number of rows.
-    """
-    result = {}
-    for name, fresh in state.networks.state_dict().items():
-        if name not in weights:
-            continue
-        old, value = weights[name], fresh.clone()
-        if old.shape == fresh.shape:
-            result[name] = old
-            continue
-        if old.dim() != fresh.dim() or old.shape[1:] != fresh.shape[1:] or len(old) > len(fresh):
-            raise UsageError(
-                f"{name} is {tuple(old.shape)} in the run to start from and {tuple(fresh.shape)} here; "
-                "leave [model] as it was there"
-            )
-        value[: len(old)] = old
-        result[name] = value
-    return result
-
-
 def describe(representation: AbstractRepresentation) -> dict[str, Any]:
     """What `run.json` keeps of a representation; `representation_of` reads it."""
     name = next(name for name, kind in REPRESENTATIONS.items() if type(representation) is kind)

@@ -22,12 +22,14 @@ from tiny_worlds import (
 from torch import Tensor
 
 from freerun.constraints.base import EOS, PAD
+from freerun.corpora.batches import Batch
 from freerun.methods.base import State
 from freerun.methods.policy_gradient import (
     Baseline,
     action_values,
     advantages,
     generator_of,
+    lengths_to_complete,
     log_probs,
     new_seed,
     policy_loss,
@@ -264,6 +266,13 @@ def test_prefix_lengths_are_one_from_each_part():
     drawn = [prefix_lengths(41, 4, rng(seed)) for seed in range(200)]
     for part in range(4):
         assert {lengths[part] for lengths in drawn} == set(range(1 + 10 * part, 11 + 10 * part))
+
+
+def test_all_prefixes_are_those_of_the_drawn_strings_and_a_few_are_of_the_corpus():
+    narrow, drawn = Batch(torch.tensor([[4, EOS]]), torch.arange(1), {}), torch.full((3, 6), 4)
+    assert lengths_to_complete(narrow, drawn, 0, 2, rng()) == [1, 2, 3, 4, 5]
+    assert lengths_to_complete(narrow, drawn, 3, 2, rng()) == [1]
+    assert lengths_to_complete(narrow, drawn, 0, 0, rng()) == []
 
 
 @pytest.mark.parametrize("n_rollouts", [0, 1])

@@ -1,5 +1,6 @@
 """Objectives: signs, weights, shapes, failures, what stands beside, and a course that can be rewound."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -73,8 +74,20 @@ def test_a_score_that_fails_on_all_it_is_asked_ends_the_training():
 
     objective = Objective([term("n", broken, shape=Identity())], None, plain, Arithmetic())
     assert not objective([f"a{k}" for k in range(63)]).any()
-    with pytest.raises(FreerunError, match=r"none of 64 strings has a value \(raised: 'a0': ValueError: no such file"):
+    with pytest.raises(FreerunError, match=r"n failed on all 64 strings .* \('a0': ValueError: no such file"):
         objective(["b"])
+
+
+@pytest.mark.parametrize("scope", ["string", "batch"])
+@pytest.mark.parametrize("total", [Arithmetic(), Geometric()])
+def test_a_score_that_always_fails_ends_the_training_whatever_others_say(scope, total):
+    def broken(strings) -> np.ndarray:
+        raise ValueError("no such file: weights.bin")
+
+    terms = [term("n", Counted()), term("share", shares, scope="batch"), term("odd", broken, scope=scope)]
+    terms = [dataclasses.replace(each, shape=Clip(0.0, 1.0)) for each in terms]
+    with pytest.raises(FreerunError, match=r"odd failed on all 100 strings"):
+        Objective(terms, None, plain, total)([f"a{k}" for k in range(100)])
 
 
 def test_a_score_that_has_a_value_now_and_then_is_never_given_up():

@@ -60,7 +60,8 @@ class GumbelGAN(AbstractMethod):
         batch_size: Sequences of each update, from the corpus and from the generator.
         hard: Straight-through samples in place of relaxed ones.
         temperature: tau, over the updates by the critic; (4) is from 1 to 1 / beta, exponentially.
-        loss: `standard` (2) or `relativistic` (3).
+        loss: `standard` (2), `relativistic` (3), or `wasserstein` of a critic that is kept Lipschitz by
+            `gradient_penalty` or `critic.spectral` (`adversarial_losses.py`).
         gradient_penalty: lambda in (5); 0: none.
         n_critic: Most updates of the critic for each of the generator.
         critic_enough: Accuracy, before an update of the critic, at which the step leaves out that one and the rest:
@@ -69,7 +70,7 @@ class GumbelGAN(AbstractMethod):
         mle_descent: How the generator is optimised in the first phase, `descent` thereafter.
 
     Raises:
-        ValueError: If a number is outside its range.
+        ValueError: If a number is outside its range, or nothing bounds the critic of `wasserstein`.
     """
 
     n_mle: int = 0
@@ -95,6 +96,10 @@ class GumbelGAN(AbstractMethod):
             raise ValueError(f"n_critic = {self.n_critic} must be at least 1: an untrained critic teaches nothing")
         if not 0 <= self.stop_at_collapse <= 1:
             raise ValueError(f"stop_at_collapse = {self.stop_at_collapse} must be in [0, 1]")
+        if self.loss == "wasserstein" and not self.gradient_penalty and not self.critic.spectral:
+            raise ValueError(
+                'loss = "wasserstein" needs a bounded critic: gradient_penalty above 0, or critic.spectral'
+            )
 
     def init(self, world: World) -> State:
         generator = world.build_generator()

@@ -38,9 +38,9 @@ from freerun.methods.policy_gradient import (
     Baseline,
     action_values,
     advantages,
+    lengths_to_complete,
     log_probs,
     policy_loss,
-    prefix_lengths,
     sampled,
 )
 from freerun.methods.prior import PRIOR, keep_prior, log_prior
@@ -141,7 +141,7 @@ class ORGAN(AbstractMethod):
         if objective is not None:
             objective.turn = state.optimisers[GENERATOR].step // self.turns_every
         tokens = sampled(state, self.batch_size, rng)
-        lengths = prefix_lengths(batch.tokens.shape[1], self.n_prefixes, rng) if self.n_rollouts else []
+        lengths = lengths_to_complete(batch, tokens, self.n_prefixes, self.n_rollouts, rng)
         values, whole, n_written = action_values(  # (3)
             state, tokens, lambda rows, n: self.reward(state, rows, n), lengths, self.n_rollouts, rng
         )

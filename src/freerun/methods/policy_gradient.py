@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from freerun.constraints.base import PAD
+from freerun.corpora.batches import Batch
 from freerun.methods.base import State
 from freerun.methods.likelihood import GENERATOR
 from freerun.models.generator import AbstractGenerator
@@ -76,6 +77,18 @@ def log_probs(
             scored = log_prob(generator, piece, world.constraint, budget=world.budget)
             parts.append(F.pad(scored, (0, tokens.shape[1] - piece.shape[1])))
     return torch.cat(parts)[order.argsort()]
+
+
+def lengths_to_complete(
+    batch: Batch, drawn: Int[Tensor, "rows time"], n_prefixes: int, n_rollouts: int, rng: torch.Generator
+) -> list[int]:
+    """Lengths of the prefixes of `drawn` that are completed `n_rollouts` times.
+
+    All of theirs, or a few of the lengths of the corpus: a few of their own would depend on what they complete.
+    """
+    if n_rollouts == 0:
+        return []
+    return prefix_lengths((batch.tokens if n_prefixes else drawn).shape[1], n_prefixes, rng)
 
 
 def prefix_lengths(longest: int, n: int, rng: torch.Generator) -> list[int]:

@@ -25,9 +25,9 @@ from freerun.methods.policy_gradient import (
     Baseline,
     action_values,
     advantages,
+    lengths_to_complete,
     log_probs,
     policy_loss,
-    prefix_lengths,
     sampled,
 )
 
@@ -74,7 +74,7 @@ class Reinforce(AbstractMethod):
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
         tokens = sampled(state, self.batch_size, rng)  # 1. sample
-        lengths = prefix_lengths(batch.tokens.shape[1], self.n_prefixes, rng) if self.n_rollouts else []
+        lengths = lengths_to_complete(batch, tokens, self.n_prefixes, self.n_rollouts, rng)
         values, whole, n_written = action_values(  # 2. estimate
             state, tokens, lambda rows, n: totals(state, rows, n), lengths, self.n_rollouts, rng
         )

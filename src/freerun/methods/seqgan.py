@@ -42,9 +42,9 @@ from freerun.methods.policy_gradient import (
     Baseline,
     action_values,
     advantages,
+    lengths_to_complete,
     log_probs,
     policy_loss,
-    prefix_lengths,
     sampled,
 )
 from freerun.models.sequence_critic import CriticShape
@@ -116,7 +116,7 @@ class SeqGAN(AbstractMethod):
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> Logs:
         tokens = sampled(state, self.batch_size, rng)  # sample
-        lengths = prefix_lengths(batch.tokens.shape[1], self.n_prefixes, rng) if self.n_rollouts else []
+        lengths = lengths_to_complete(batch, tokens, self.n_prefixes, self.n_rollouts, rng)
         values, whole, n_written = action_values(  # estimate: (4)
             state, tokens, lambda rows, _: self._paid(state, rows, rng), lengths, self.n_rollouts, rng
         )

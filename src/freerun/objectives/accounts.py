@@ -13,8 +13,9 @@ from jaxtyping import Float64
 from freerun.errors import excerpt
 from freerun.objectives.guards import Guards, Limits
 from freerun.objectives.ledger import Ledger
-from freerun.objectives.terms import Term
+from freerun.objectives.terms import Faring, Term
 from freerun.objectives.totals import AbstractTotal
+from freerun.scores.guard import NO_VALUE
 
 SECONDS_A_PIECE = 1.0  # of strings that are paid for and not written yet
 
@@ -44,6 +45,8 @@ class Accounts:
         self.values = self.ledger.load()  # canonical -> one a term, NaN where there is none
         self.failures = Counter[str]()
         self.examples: dict[str, str] = {}
+        known = np.isfinite(np.array([*self.values.values()]).reshape(len(self.values), len(self.terms)))
+        self.faring = [Faring(has_value=bool(column.any())) for column in known.T]
         self.n_paid = 0
         self._guards = Guards(terms, path.parent if path else None, limits)
         self._size = 1  # strings of a piece
@@ -109,9 +112,14 @@ class Accounts:
                     at = asked[row]
                     values[at, column] = value
                     n_due[at] -= 1
+                    fares = self.faring[column]
+                    fares.has_value |= reason is None
                     if reason is not None:
+                        example = f"{excerpt(texts[row])}: {reason[1]}"
                         self.failures[reason[0]] += 1
-                        self.examples.setdefault(reason[0], f"{excerpt(texts[row])}: {reason[1]}")
+                        self.examples.setdefault(reason[0], example)
+                        if reason[0] != NO_VALUE[0]:
+                            fares.n_failed, fares.example = fares.n_failed + 1, fares.example or example
                     if n_due[at] == 0:
                         done.append(at)
                         self.n_paid += 1

@@ -14,11 +14,11 @@ from jaxtyping import Bool, Float64
 from freerun.errors import FreerunError, UsageError
 from freerun.objectives.accounts import Accounts, Read
 from freerun.objectives.guards import Guards, Limits
-from freerun.objectives.terms import Term
+from freerun.objectives.terms import Faring, Term
 from freerun.objectives.totals import AbstractTotal, Sum
 from freerun.scores.guard import NO_VALUE, Guarded
 
-N_HOPELESS = 64  # strings on which a score failed, and none has a value: it is broken, and nothing will be learned
+N_HOPELESS = 64  # strings on which a score failed, and none has a value: it is broken
 N_READ = 100_000  # strings whose canonical form is remembered
 NO_LIMITS = Limits()
 SUM = Sum()
@@ -63,6 +63,7 @@ class Objective:
         self._accounts = Accounts(alone, path, self.read, total, limits)
         self._beside = Guards([term for term in terms if term.score.scope == "batch"], None, limits)
         self._course: set[str] = set()
+        self._faring_beside = [Faring() for _ in self._beside.all]
 
     def __enter__(self) -> Self:
         return self
@@ -135,25 +136,29 @@ class Objective:
         is_paid = np.array([self.total.of_invalid or self.is_valid(string) for string in strings], dtype=bool)
         values = np.full((len(keys), len(self.terms)), math.nan)
         values[:, self._alone] = np.array([self.values[key] for key in keys]).reshape(len(keys), self._alone.sum())
-        beside = [self._among(guard, keys, is_paid, batch or len(keys)) for guard in self._beside.all]
+        beside = [
+            self._among(guard, faring, keys, is_paid, batch or len(keys))
+            for guard, faring in zip(self._beside.all, self._faring_beside, strict=True)
+        ]
         for place, column in zip(np.flatnonzero(~self._alone), beside, strict=True):
             values[:, place] = column
-        self._refuse_hopeless(values)
+        self._refuse_hopeless()
         parts = np.stack([term.parts(column) for term, column in zip(self.terms, values.T, strict=True)], 1)
         return np.where(is_paid, self.total(parts, self._weights, self.turn), 0.0)
 
-    def _refuse_hopeless(self, values: Float64[np.ndarray, "strings terms"]) -> None:
-        """Raises FreerunError where scores fail on all that they are asked; to say "no value" is no failure."""
-        failed = {kind: n for kind, n in self.failures.items() if kind != NO_VALUE[0]}
-        if sum(failed.values()) < N_HOPELESS or np.isfinite(values).any():
-            return
-        if not any(math.isfinite(value) for row in self.values.values() for value in row):
-            told = "; ".join(f"{kind}: {self.examples[kind]}" for kind in failed)
-            n = sum(failed.values())
-            raise FreerunError(f"none of {n:,} strings has a value ({told}); mend the score, then start a new run")
+    def _refuse_hopeless(self) -> None:
+        """Raises FreerunError where a score fails on all that it is asked."""
+        alone, beside = iter(self._accounts.faring), iter(self._faring_beside)
+        for term in self.terms:
+            faring = next(alone if term.score.scope == "string" else beside)
+            if faring.n_failed >= N_HOPELESS and not faring.has_value:
+                raise FreerunError(
+                    f"{term.spec} failed on all {faring.n_failed:,} strings that it was asked about "
+                    f"({faring.example}); mend it, then start a new run"
+                )
 
     def _among(
-        self, guard: Guarded, keys: Sequence[str], is_paid: Bool[np.ndarray, " strings"], batch: int
+        self, guard: Guarded, faring: Faring, keys: Sequence[str], is_paid: Bool[np.ndarray, " strings"], batch: int
     ) -> Float64[np.ndarray, " strings"]:
         """The values of a term of scope `batch`: it sees the strings of each group that are paid at all."""
         values = np.full(len(keys), math.nan)
@@ -162,6 +167,10 @@ class Objective:
             outcome = guard([keys[place] for place in places])
             values[places] = outcome.values
             self.failures.update(outcome.failures)
+            faring.has_value |= bool(np.isfinite(outcome.values).any())
             for kind, example in outcome.examples.items():
                 self.examples.setdefault(kind, example)
+                if kind != NO_VALUE[0]:
+                    faring.n_failed += outcome.failures[kind]
+                    faring.example = faring.example or example
         return values

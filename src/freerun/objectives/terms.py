@@ -57,6 +57,21 @@ class Term:
         return np.clip(np.nan_to_num(shaped, nan=0.0), 0.0, 1.0)
 
 
+@dataclasses.dataclass
+class Faring:
+    """How a term fares. To say "no value" is no failure.
+
+    Args:
+        n_failed: Strings on which it failed.
+        example: The first of them, with the reason.
+        has_value: Whether any string ever had a value.
+    """
+
+    n_failed: int = 0
+    example: str = ""
+    has_value: bool = False
+
+
 def find_terms(specs: Sequence[str], *, known: Container[str] | None = None) -> tuple[Term, ...]:
     """`NAME` or `NAME:WEIGHT`, as `split_weight` reads it; a name of `find_score`, or `FILE.py:FUNCTION`.
 

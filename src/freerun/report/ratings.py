@@ -52,7 +52,7 @@ def ratings_of(run: Run, n_drawn: int = N_NEXT) -> list[Rated]:
 def _rated(file: str, run: Run, n_drawn: int) -> Rated:
     path = Path(file)
     if not path.is_file():
-        return Rated(file, f"{file} is not here; make the report in the folder in which the run was started")
+        return Rated(file, f"{file} is not there any more; put it back")
     if path.stat().st_size > MOST_BYTES:
         return Rated(file, f"{file} is too large for ratings: {path.stat().st_size:,} bytes")
     try:

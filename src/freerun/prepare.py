@@ -152,8 +152,9 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
     except ValueError as error:
         raise UsageError(f"[method]: {error}") from error
     n_parameters = sum(weight.numel() for weight in state.networks.parameters())
-    for name in lend(lender, state) if lender else ():
-        notify(f"the {name} starts fresh: that of {lender.path} is of another shape")
+    if lender is not None:
+        for name in lend(lender, state):
+            notify(f"the {name} starts fresh: that of {lender.path} is of another shape")
     write_text(folder.config, _toml(config))
     folder.write_facts(
         {

@@ -1,3 +1,6 @@
+import math
+import tomllib
+
 import pytest
 
 from freerun.config import resolve
@@ -29,6 +32,43 @@ def test_overrides_are_toml_values_or_plain_strings():
     assert config.method.descent.lr == 1e-4
     assert config.corpus.name == "my file.csv"
     assert config.run.patience == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "name", "value"),
+    [
+        ('objective.shapes."mine.py:f"={shape = "clip", worst = 0, best = 9}', "mine.py:f", 9),
+        ("objective.shapes.'expression:a=b'={shape = 'clip', worst = 0, best = 8}", "expression:a=b", 8),
+        ("objective.shapes.logp={shape = 'clip', worst = 0, best = 7}", "logp", 7),
+    ],
+)
+def test_a_key_may_stand_in_quotation_marks(override, name, value):
+    tables = load_tables("quickstart", [override])
+    assert tables["objective"]["shapes"][name]["best"] == value
+
+
+def test_a_number_that_is_infinite_or_none_survives_writing(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text(to_toml({"method": {"a": math.inf, "b": -math.inf, "c": math.nan, "d": "inf"}}))
+    read = tomllib.loads(path.read_text())["method"]
+    assert (read["a"], read["b"], read["d"]) == (math.inf, -math.inf, "inf")
+    assert math.isnan(read["c"])
+
+
+@pytest.mark.parametrize(
+    ("config", "override", "message"),
+    [
+        ("organ_qed", "method.n_rollouts=-1", "n_rollouts = -1 must be at least 0"),
+        ("organ_qed", "method.turns_every=0", "turns_every = 0 must be at least 1"),
+        ("organ_qed", "method.critic_enough=nan", "critic_enough = nan must be at least 0"),
+        ("maligan_oracle", "method.n_critic=-1", "n_critic = -1 must be at least 0"),
+        ("scheduled_sampling_oracle", "method.teacher={start = 0.0}", "belongs to schedule = 'linear'"),
+        ("gumbel_gan_oracle", "method.loss=wasserstein", "needs a bounded critic"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told_before_anything_is_read(config, override, message):
+    with pytest.raises(UsageError, match=message):
+        resolve(load_tables(config, [override]))
 
 
 def test_another_method_keeps_the_settings_that_it_has_too():

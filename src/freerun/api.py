@@ -220,6 +220,9 @@ def train(
     ):
         if value is not None:
             tables.setdefault(table, {})[key] = value
+    named = tables.get("corpus", {}).get("name")
+    if isinstance(named, str) and Path(named).is_file():
+        tables["corpus"]["name"] = _absolute(named)
     if conditions:
         _check_takes_conditions(tables)
         tables.setdefault("method", {})["condition"] = list(conditions)
@@ -256,7 +259,7 @@ def resume(
     with folder.locked():
         facts = folder.read_facts()
         if facts["status"] == "finished":
-            notify(f"{folder.path} is finished already; more training: set method.n_epochs in a new run with --init")
+            notify(f"{folder.path} is finished already; to train more, start a new run with --init {folder.path}")
             return Run(folder.path)
         refuse_code(read_config(folder).objective, allow_code, facts.get("code", {}))
         with reopen(folder, notify, work, is_paid=True) as prepared:
@@ -268,7 +271,10 @@ def resume(
 def _trained(folder: RunFolder, prepared: Prepared, watch: Watch, notify: Notify) -> None:
     """Trains to the end; a run that fails says so to whoever looks at its folder."""
     try:
-        Training(folder, prepared).go(watch, notify)
+        try:
+            Training(folder, prepared).go(watch, notify)
+        except FloatingPointError as error:
+            raise FreerunError(str(error)) from error
     except FreerunError as error:
         if not isinstance(error, Interrupted):
             folder.write_facts({**folder.read_facts(), "status": "failed", "ended": f"failed: {error}"})

@@ -213,7 +213,7 @@ class _Comparing:
             )
             try:
                 with opened as prepared:
-                    Training(folder, prepared).go(self.watch)
+                    Training(folder, prepared).go(self.watch, self.notify)
             except Interrupted as error:
                 where = str(error).partition(";")[0]
                 raise Interrupted(

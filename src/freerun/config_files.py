@@ -13,6 +13,7 @@ from freerun.methods import METHODS
 from freerun.representations import REPRESENTATIONS
 from freerun.settings import named, settings_of
 
+NUMBERS = {"Infinity": "inf", "-Infinity": "-inf", "NaN": "nan"}  # in JSON -> in TOML
 KINDS: dict[str, Mapping[str, type]] = {"method": METHODS, "representation": REPRESENTATIONS}
 
 
@@ -58,9 +59,9 @@ def _of_kind(table: Any, name: str, kind: type) -> Any:
 
 def apply_override(tables: dict[str, Any], override: str) -> None:
     """`method.descent.lr=1e-3`: the value is TOML, or a plain string where it is not."""
-    key, equals, text = override.partition("=")
-    *path, last = key.strip().split(".")
-    if not equals or not path or not last:
+    key, text = _parted(override)
+    *path, last = _path(key)
+    if not path or not last:
         raise UsageError(f"--set {override!r} must be TABLE.KEY=VALUE, for example method.batch_size=64")
     table = tables
     for part in path:
@@ -73,6 +74,25 @@ def apply_override(tables: dict[str, Any], override: str) -> None:
         table[last] = text
 
 
+def _parted(override: str) -> tuple[str, str]:
+    """Key and value; an equals sign within quotation marks belongs to the key."""
+    found = re.match(r"""((?:"[^"]*"|'[^']*'|[^"'=])*)=(.*)""", override, re.DOTALL)
+    return (found[1].strip(), found[2]) if found else ("", "")
+
+
+def _path(key: str) -> list[str]:
+    """`objective.shapes."mine.py:score"` -> its three names."""
+    try:
+        table = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        return key.split(".")
+    path = []
+    while isinstance(table, dict):
+        ((name, table),) = table.items()
+        path.append(name)
+    return path
+
+
 def to_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
     """TOML text of nested tables; a value of None is left out, as TOML has none."""
     lines: list[str] = []
@@ -81,7 +101,8 @@ def to_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append(f"[{path}]")
         for key, value in table.items():
             if value is not None and not isinstance(value, Mapping):
-                lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+                text = json.dumps(value, ensure_ascii=False)
+                lines.append(f"{key} = {NUMBERS.get(text, text)}")
         lines.append("")
         for key, value in table.items():
             if isinstance(value, Mapping):

@@ -21,8 +21,10 @@ def lend(lender: RunFolder, state: State) -> list[str]:
         The networks that stay fresh although the lender has one of that name: another critic, say.
 
     Raises:
-        UsageError: If the lender's generator differs in more than its number of rows.
+        UsageError: If the lender has no weights yet, or its generator differs in more than its number of rows.
     """
+    if not lender.best.exists():
+        raise UsageError(f"{lender.path} has no weights to lend yet; `freerun resume {lender.path}` goes on with it")
     weights, own = load_weights(lender.best), state.networks.state_dict()
     unfit = [name for name in state.networks if name != GENERATOR and not _fits(name, weights, own)]
     taken = {key: value for key, value in weights.items() if key in own and key.partition(".")[0] not in unfit}

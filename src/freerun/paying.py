@@ -2,9 +2,7 @@
 
 import dataclasses
 import itertools
-import shlex
 from collections.abc import Callable, Container
-from pathlib import Path
 
 from freerun.chemistry import canonical
 from freerun.config import Config
@@ -13,7 +11,7 @@ from freerun.errors import UsageError
 from freerun.objectives.accounts import Read
 from freerun.objectives.objective import Objective
 from freerun.objectives.settings import ObjectiveSettings
-from freerun.objectives.terms import is_file, names_function
+from freerun.objectives.terms import absolute
 from freerun.representations.base import AbstractRepresentation
 from freerun.run_folder import RunFolder
 from freerun.scores import split_weight
@@ -27,23 +25,12 @@ def anchored(settings: ObjectiveSettings) -> ObjectiveSettings:
     Links are kept: the Python of a virtual environment is one, and what it points to knows nothing of its packages.
     """
     names = [split_weight(spec)[0] for spec in settings.scores]
-    whole = {name: _anchored(name) for name in names}
+    whole = {name: absolute(name) for name in [*names, *settings.shapes]}
     return dataclasses.replace(
         settings,
         scores=tuple(whole[name] + spec.removeprefix(name) for name, spec in zip(names, settings.scores, strict=True)),
-        shapes={whole.get(name, name): shape for name, shape in settings.shapes.items()},
+        shapes={whole[name]: shape for name, shape in settings.shapes.items()},
     )
-
-
-def _anchored(name: str) -> str:
-    family, _, argument = name.partition(":")
-    if names_function(name):
-        path, _, function = name.rpartition(":")
-        return f"{Path(path).absolute()}:{function}"
-    if family == "command":
-        words = (str(Path(word).absolute()) if is_file(word) else word for word in shlex.split(argument))
-        return f"{family}:{shlex.join(words)}"
-    return f"{family}:{Path(argument).absolute()}" if argument and is_file(argument) else name
 
 
 def fitted_objective(config: Config, corpus: Corpus, notify: Callable[[str], None]) -> ObjectiveSettings:
@@ -68,12 +55,12 @@ def fitted_objective(config: Config, corpus: Corpus, notify: Callable[[str], Non
         raise UsageError(
             '[objective] combine = "turns" belongs to organ: this method would be paid by the first score alone'
         )
-    lines = (text for _, text in corpus.strings("train"))
-    fitted = settings.fitted(list(itertools.islice(lines, N_FITTED)))
+    lines = [text for _, text in itertools.islice(corpus.strings("train"), N_FITTED)]
+    fitted = settings.fitted(lines)
     for name in fitted.shapes.keys() - settings.shapes.keys():
         shape = fitted.shapes[name]
         told = ", ".join(f"{key} = {value}" for key, value in shape.items())
-        notify(f"{name} is paid as {told}: what {N_FITTED:,} strings of the corpus reach; [objective.shapes] decides")
+        notify(f"{name} is paid as {told}: what {len(lines):,} strings of the corpus reach; [objective.shapes] decides")
     return fitted
 
 

@@ -155,6 +155,11 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
     if lender is not None:
         for name in lend(lender, state):
             notify(f"the {name} starts fresh: that of {lender.path} is of another shape")
+    elif getattr(config.method, "n_mle", 1) == 0:
+        notify(
+            "the generator begins with random weights, and only a critic or a reward will teach it to write: "
+            "give --init RUN, or method.n_mle steps of maximum likelihood first"
+        )
     write_text(folder.config, _toml(config))
     folder.write_facts(
         {

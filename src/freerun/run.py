@@ -24,6 +24,7 @@ from freerun.observation import known, observe
 from freerun.prepare import Prepared
 from freerun.run_folder import RunFolder, load_weights, save_weights
 from freerun.signals import Stop
+from freerun.signs import signs
 from freerun.trained import put_weights
 from freerun.unvalued import Unvalued
 
@@ -108,6 +109,8 @@ class Training:
             Interrupted: On SIGINT or SIGTERM, after the step under way; everything is saved.
         """
         keep_freed()
+        if self.prepared.objective is not None:
+            self.prepared.objective.listen(lambda: self._unvalued.tell(notify))
         with Stop() as stop:
             while self.path.phase < len(self.phases):
                 phase = self.phases[self.path.phase]
@@ -297,10 +300,10 @@ class Training:
             self._keep_best()
         self._save()
         save_weights(self.folder.last, self.state.networks.state_dict(), {"step": str(self.path.total)})
-        facts = self.folder.read_facts()
-        replayable = how != TIME_LIMIT
-        self.folder.write_facts({**facts, "status": "finished", "ended": how, "replayable": replayable})
-        for line in self._unvalued.sums():
+        facts, seen = self.folder.read_facts(), signs(self.folder.records())
+        ending = {"status": "finished", "ended": how, "replayable": how != TIME_LIMIT, "signs": seen}
+        self.folder.write_facts({**facts, **ending})
+        for line in (*self._unvalued.sums(), *seen):
             notify(line)
 
 

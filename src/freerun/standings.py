@@ -145,9 +145,12 @@ def remarks_on(equal: str, budget: float, n_seeds: int, runs: Mapping[str, Seque
 
 
 def likelihoods(folder: RunFolder) -> dict[str, float]:
-    """Of held-out strings, at the last validation of the weights that are kept."""
-    with safetensors.safe_open(folder.best, "pt") as file:
-        kept = int(file.metadata()["step"])
+    """Of held-out strings, at the last validation of the weights that are kept; none where these cannot be read."""
+    try:
+        with safetensors.safe_open(folder.best, "pt") as file:
+            kept = int(file.metadata()["step"])
+    except (OSError, safetensors.SafetensorError):
+        return {}
     validated = [record for record in folder.records() if record["step"] <= kept and set(LIKELIHOODS) & set(record)]
     last = validated[-1] if validated else {}
     return {name: math.nan if last[name] is None else float(last[name]) for name in LIKELIHOODS if name in last}

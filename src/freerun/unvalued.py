@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from freerun.objectives.objective import Objective
+from freerun.scores.guard import NO_VALUE
 
+SILENT = ""  # in place of a kind: that no string has had a value
 Kinds = dict[str, dict[str, Any]]  # kind of failure -> `strings`: how many, `first`: one of them, with the reason
 
 
@@ -22,7 +24,11 @@ class Unvalued:
         """A line for each kind that is new."""
         for kind in self._new():
             self._told.add(kind)
-            notify(f"no value ({kind}) for {self.facts()[kind]['first']}; others of this kind are counted")
+            told = "" if kind == NO_VALUE[0] else f" ({kind})"
+            notify(f"no value{told} for {self.facts()[kind]['first']}; others of this kind are counted")
+        if self._objective and self._objective.is_silent and SILENT not in self._told:
+            self._told.add(SILENT)
+            notify(f"none of {self._objective.n_paid:,} strings has had a value: nothing is learned from the objective")
 
     def sums(self) -> list[str]:
         """A line for each kind: how many strings, and how they were paid."""

@@ -45,7 +45,7 @@ def test_configs_are_compared_and_the_page_is_written(call, tmp_path):
     arguments = ["compare", "quickstart", "quickstart@method.descent.lr=3e-2", "--corpus", "words.txt", *QUICK]
     code, out, err = call(*arguments, "--out", "c")
     assert code == 0, err
-    assert "one seed, at most 4 steps a run, 15 samples of each" in out
+    assert "one seed; a run ends with the step that reaches 4 steps, or before; 15 samples of each" in out
     assert "differences from quickstart" in out
     assert "valid_nll_per_token" in out
     assert "nan" not in out

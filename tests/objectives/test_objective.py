@@ -114,6 +114,24 @@ def test_a_value_outside_0_to_1_without_a_shape_of_its_own_is_refused_with_the_r
     assert objective(["x" * 10]).tolist() == [1.0]
     with pytest.raises(UsageError, match=r'n answered 1\.2, .* \[objective\.shapes\."n"\] with shape = "clip"'):
         objective(["ab", "x" * 12])
+    kept = Objective([term("n", Counted(), shape=Identity())], tmp_path / "scores.csv", plain, Arithmetic())
+    assert kept.values == {"x" * 10: (1.0,), "ab": (0.2,), "x" * 12: (1.2,)}  # nothing that was paid for is lost
+
+
+def test_what_fails_in_a_new_way_is_told_at_once_and_silence_is_seen():
+    heard = []
+
+    def odd(strings) -> np.ndarray:
+        return np.full(len(strings), math.inf if "b" in strings[0] else math.nan)
+
+    objective = Objective([term("n", odd, shape=Clip(0.0, 1.0))], None, plain, Arithmetic())
+    objective.listen(lambda: heard.append(dict(objective.failures)))
+    objective(["a"])
+    objective([f"a{k}" for k in range(62)])
+    assert (heard, objective.is_silent) == ([{"no value": 1}], False)
+    objective(["b"])
+    assert heard == [{"no value": 1}, {"no value": 63, "infinite": 1}]
+    assert objective.is_silent
 
 
 @pytest.mark.parametrize(("batch", "expected"), [(0, [0.25] * 4), (2, [0.5] * 4), (3, [1 / 3] * 3 + [1.0])])

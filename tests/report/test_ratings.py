@@ -83,7 +83,7 @@ def test_ratings_of_another_kind_of_string_ask_nothing(rated_run):
 
 def test_what_cannot_be_read_is_told_and_nothing_raised(rated_run, tmp_path):
     (missing,) = ratings_of(rated_run('["ratings:nobody.csv"]', []))
-    assert missing.problem.startswith("nobody.csv is not here")
+    assert missing.problem.startswith("nobody.csv is not there")
     Path("people.csv").write_text("string,rating\nCCO,3\nCN,3\nCS,3\n", "utf-8")
     (equal,) = ratings_of(rated_run('["ratings:people.csv"]', []))
     assert "equal ratings teach nothing" in equal.problem

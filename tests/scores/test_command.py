@@ -177,6 +177,12 @@ def test_a_hang_of_a_program_that_keeps_its_answers_back_costs_one_string(progra
     assert failures == {2: ("too slow", "no answer within 0.5 s")}
 
 
+@pytest.mark.slow
+def test_a_program_that_hangs_on_everything_is_given_up(program: Program):
+    with pytest.raises(FreerunError, match=r"gave no answer within 0\.05 s on each of its first 10 strings"):
+        asked(Command(program("each"), seconds=0.05), ["hang"] * 32)
+
+
 def test_a_string_that_hangs_costs_no_other_its_value(program: Program):
     values, failures = asked(Command(program("each"), seconds=0.3), ["a", "abc", "hang"])
     assert same(values, [1, 3, math.nan])

@@ -87,9 +87,8 @@ def tables(compared: "Comparison") -> str:
     for cost in first.costs:
         rows.append([cost, *(_amount(standing.costs[cost]) for standing in compared.standings)])
     seeds = f"{compared.n_seeds} seeds" if compared.n_seeds > 1 else "one seed"
-    means = (
-        f"{seeds}, at most {compared.means} a run, {compared.n:,} samples of each measured against {compared.against}"
-    )
+    means = f"{seeds}; a run ends with the step that reaches {compared.means}, or before; "
+    means += f"{compared.n:,} samples of each measured against {compared.against}"
     parts = [f"{means}\n{INTERVALS}" if compared.n_seeds > 1 else means, _columns(rows)]
     if others:
         rows = [["", *(standing.label for standing in others)]]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+LONGEST_ABOUT, LONGEST_STATUS = 110, 60  # characters
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of them, with all its fields.")]
 
 
@@ -71,8 +72,11 @@ def constraints(name: Name = None) -> None:
 def scores(name: Name = None) -> None:
     """Numbers of a string."""
     from freerun.app.scoring import listed, told
+    from freerun.app.screen import Screen
 
-    print(listed() if name is None else told(name))
+    with Screen():
+        text = listed() if name is None else told(name)
+    print(text)
 
 
 def metrics(name: Name = None) -> None:
@@ -96,18 +100,20 @@ def configs(name: Name = None) -> None:
 
 def runs() -> None:
     """The runs under runs/, the last one at the end."""
+    import textwrap
+
     from freerun.app.tables import table
     from freerun.run_folder import existing
+    from freerun.standings import likelihoods
 
     rows = [["run", "status", "corpus", "step", "NLL (or its bound) a token, held out"]]
     for run in existing():
         facts, records = run.read_facts(), run.records()
-        names = ("valid_nll_per_token", "valid_neg_elbo_per_token", "valid_neg_elbo_hard_per_token")
-        nll = [record[name] for record in records for name in names if name in record]
+        nll = [*likelihoods(run).values()]
         step = str(records[-1]["step"]) if records else "0"
         corpus = Path(facts["corpus"]["name"]).name
-        status = facts.get("ended") or facts["status"]
-        rows.append([str(run.path), status, corpus, step, f"{min(nll):.4f}" if nll else "-"])
+        status = textwrap.shorten(facts.get("ended") or facts["status"], LONGEST_STATUS, placeholder=" ..")
+        rows.append([str(run.path), status, corpus, step, f"{nll[0]:.4f}" if nll else "-"])
     print(table(rows, right=[3, 4]) if len(rows) > 1 else "no runs yet; `freerun train` starts one")
 
 
@@ -146,8 +152,14 @@ def _first_line(thing: Any) -> str:
 
 
 def _comment(path: Path) -> str:
-    """The first comment of a TOML file says what it is for."""
-    return path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+    """The first sentence of a TOML file says what it is for."""
+    import itertools
+    import re
+    import textwrap
+
+    lines = itertools.takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    sentence = re.split(r"(?<=\.) (?=[A-Z])", " ".join(line.lstrip("# ") for line in lines))[0]
+    return textwrap.shorten(sentence.removesuffix("."), LONGEST_ABOUT, placeholder=" ..")
 
 
 COMMANDS: dict[Callable[..., None], str] = {

@@ -26,6 +26,7 @@ def score(
         list[str], typer.Option("--score", metavar="NAME", help="One of `freerun scores`; as many as you like.")
     ],
     out: Annotated[str, typer.Option("-o", "--out", metavar="FILE", help=".csv .tsv .parquet, or - for stdout.")] = "-",
+    column: Annotated[str | None, typer.Option(help="Of a table: the column of the strings.")] = None,
 ) -> None:
     """Compute scores of given strings."""
     from freerun.app.screen import Screen
@@ -34,19 +35,19 @@ def score(
     from freerun.scores.parallel import values_of
 
     write = _writer(out)
-    columns = [find_computed(name).name for name in dict.fromkeys(names)]
-    strings = list(read_lines(what))
-    if not strings:
-        raise UsageError("there is no string to score: the input is empty")
     with Screen() as screen:
+        columns = [find_computed(name).name for name in dict.fromkeys(names)]
+        strings = list(read_lines(what, column))
+        if not strings:
+            raise UsageError("there is no string to score: the input is empty")
         values = [values_of(name, strings, progress=partial(screen.work, name)).tolist() for name in columns]
-        values = [[value if math.isfinite(value) else None for value in column] for column in values]
+        values = [[value if math.isfinite(value) else None for value in each] for each in values]
         with write(out, columns) as put:
             put(strings, values)
-        for name, column in zip(columns, values, strict=True):
-            found = [value for value in column if value is not None]
+        for name, each in zip(columns, values, strict=True):
+            found = [value for value in each if value is not None]
             mean = f"mean {math.fsum(found) / len(found):.6g}" if found else "no mean"
-            screen.say(f"{name}: {mean}, {len(column) - len(found):,} of {len(column):,} strings have no value")
+            screen.say(f"{name}: {mean}, {len(each) - len(found):,} of {len(each):,} strings have no value")
 
 
 def listed() -> str:

@@ -58,9 +58,9 @@ def sample(
     from freerun.scores import find_computed
     from freerun.trained import Trained
 
-    scores = [find_computed(name).name for name in dict.fromkeys(score or ())]
-    outputs.check_suffix(out, scores)
     with Screen() as screen:
+        scores = [find_computed(name).name for name in dict.fromkeys(score or ())]
+        outputs.check_suffix(out, scores)
         trained = Trained.load(RunFolder.found(run), device=device, last=last)
         try:
             decoding = Decoding(temperature, top_k, top_p, greedy)
@@ -90,8 +90,9 @@ def sample(
 
 def evaluate(
     what: Annotated[str, typer.Argument(metavar="SAMPLES|RUN", help="A file of strings, -, a run folder, or `last`.")],
-    suite: Annotated[str, typer.Option(help="moses or text; for a run: what fits its strings.")] = "",
+    suite: Annotated[str, typer.Option(help="One of `freerun metrics`; for a run: what fits its strings.")] = "",
     against: Annotated[str, typer.Option(metavar="CORPUS|FILE", help="The truth; for a run: its own corpus.")] = "",
+    column: Annotated[str | None, typer.Option(help="Of a table: the column of the strings.")] = None,
     n: Annotated[int, typer.Option("-n", help="Of a run: how many samples are drawn.")] = 10_000,
     json_out: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The measures, as JSON.")] = None,
     seed: Annotated[int, typer.Option(help="Of the samples of a run.")] = 0,
@@ -110,7 +111,7 @@ def evaluate(
             folder = RunFolder.found(what)
             measures = examination.Examination(folder, n, seed, device, suite, against, screen.say, screen.work).run()
         else:
-            strings = read_lines(what)
+            strings = read_lines(what, column)
             measures = evaluation.evaluate_strings(strings, suite or "moses", against, progress=screen.work)
         if json_out is not None:
             write_json(json_out, measures["ours"])

@@ -263,6 +263,17 @@ class AbstractLatentMethod(AbstractMethod):
         """The same method for `n_steps` more steps with weights that are trained: nothing warms up or is annealed."""
 
 
+def refuse_below(least: int, method: AbstractMethod, *names: str) -> None:
+    """
+    Raises:
+        ValueError: If one of these settings is below `least`, or no number.
+    """
+    for name in names:
+        value = getattr(method, name)
+        if not value >= least:
+            raise ValueError(f"{name} = {value} must be at least {least}")
+
+
 def descend(loss: Float[Tensor, ""], optimiser: Optimiser) -> Logs:
     """One gradient step down `loss`; every weight that changes, changes here. Logs the gradient's norm and the rate."""
     return optimiser.descend(loss)

@@ -81,7 +81,7 @@ class Optimiser:
         norm = nn.utils.clip_grad_norm_(self.weights, self.descent.clip or math.inf)
         if not torch.isfinite(norm):
             raise FloatingPointError(
-                f"the gradient is {float(norm)} at step {self.step}; lower method.descent.lr ({self.descent.lr})"
+                f"the gradient is {float(norm)} at step {self.step}; lower its learning rate ({self.descent.lr:g})"
             )
         lr = self.descent.lr_at(self.step, self.n_steps)
         for group in self.torch.param_groups:

@@ -40,7 +40,7 @@ from freerun.methods.adversarial_losses import (
     gradient_penalty,
     interpolated,
 )
-from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, descend
+from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, descend, refuse_below
 from freerun.methods.collapse import VARIETY, Variety, seen, stop_below
 from freerun.methods.descent import Descent, Optimiser
 from freerun.methods.discriminator import CRITIC, critic_of
@@ -89,9 +89,7 @@ class GumbelGAN(AbstractMethod):
     critic_descent: Descent = Descent(lr=1e-4)  # noqa: RUF009
 
     def __post_init__(self):
-        for name in ("n_mle", "n_steps", "gradient_penalty", "critic_enough"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} = {getattr(self, name)} must not be negative")
+        refuse_below(0, self, "n_mle", "n_steps", "gradient_penalty", "critic_enough")
         if self.n_critic < 1:
             raise ValueError(f"n_critic = {self.n_critic} must be at least 1: an untrained critic teaches nothing")
         if not 0 <= self.stop_at_collapse <= 1:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from freerun.constraints.base import PAD
 from freerun.corpora.batches import Batch
-from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, descend
+from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, descend, refuse_below
 from freerun.methods.collapse import VARIETY, Variety, seen, stop_below
 from freerun.methods.descent import Descent, Optimiser
 from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
@@ -78,8 +78,8 @@ class HillClimb(AbstractMethod):
     descent: Descent = Descent(lr=1e-4)  # noqa: RUF009
 
     def __post_init__(self):
-        if self.n_kept < 1 or self.n_descents < 1:
-            raise ValueError(f"n_kept = {self.n_kept} and n_descents = {self.n_descents} must be at least 1")
+        refuse_below(1, self, "n_kept", "n_descents")
+        refuse_below(0, self, "n_mle", "n_steps", "stop_at_collapse")
 
     def init(self, world: World) -> State:
         generator = world.build_generator()

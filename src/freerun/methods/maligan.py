@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from freerun.corpora.batches import Batch
-from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend
+from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend, refuse_below
 from freerun.methods.collapse import seen, stop_below
 from freerun.methods.descent import Descent
 from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, logits_of
@@ -61,6 +61,7 @@ class MaliGAN(AbstractMethod):
     critic_descent: Descent = Descent(lr=1e-4, clip=0.0)  # noqa: RUF009
 
     def __post_init__(self):
+        refuse_below(0, self, "n_mle", "n_steps", "n_pretrain", "n_critic", "critic_enough", "most", "stop_at_collapse")
         if self.n_drawn < 2:
             raise ValueError(f"n_drawn = {self.n_drawn} must be at least 2: a weight is relative to the others")
 

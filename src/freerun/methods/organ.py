@@ -28,7 +28,7 @@ from torch import Tensor
 
 from freerun.constraints.base import PAD
 from freerun.corpora.batches import Batch
-from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend
+from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend, refuse_below
 from freerun.methods.collapse import seen, stop_below
 from freerun.methods.descent import Descent
 from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, logits_of
@@ -70,7 +70,7 @@ class ORGAN(AbstractMethod):
         mle_descent: How the generator is optimised in the first phase, `descent` thereafter.
 
     Raises:
-        ValueError: If lambda is not in [0, 1], or beta negative.
+        ValueError: If lambda is not in [0, 1], or a number negative.
     """
 
     takes_objective = True
@@ -98,8 +98,9 @@ class ORGAN(AbstractMethod):
     def __post_init__(self):
         if not 0 <= self.adversarial <= 1:
             raise ValueError(f"adversarial = {self.adversarial}, the lambda of the reward, must be in [0, 1]")
-        if self.kl < 0:
-            raise ValueError(f"kl = {self.kl} must not be negative")
+        refuse_below(0, self, "kl", "n_mle", "n_steps", "n_pretrain", "n_critic", "n_prefixes", "n_rollouts")
+        refuse_below(0, self, "critic_enough", "stop_at_collapse")
+        refuse_below(1, self, "turns_every")
 
     @property
     def takes_turns(self) -> bool:

@@ -34,7 +34,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from freerun.corpora.batches import Batch
-from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, descend
+from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, descend, refuse_below
 from freerun.methods.descent import Descent, Optimiser
 from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
 from freerun.methods.policy_gradient import new_seed
@@ -116,9 +116,7 @@ class ProfessorForcing(AbstractMethod):
     critic_descent: Descent = Descent(lr=1e-4)  # noqa: RUF009
 
     def __post_init__(self):
-        for name in ("n_mle", "n_steps", "max_length", "adversarial"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} = {getattr(self, name)} must not be negative")
+        refuse_below(0, self, "n_mle", "n_steps", "max_length", "adversarial")
         if not 0 <= self.memory < 1:
             raise ValueError(f"memory = {self.memory} must be in [0, 1)")
 

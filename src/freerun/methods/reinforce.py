@@ -16,7 +16,7 @@ from torch import Tensor
 
 from freerun.constraints.base import PAD
 from freerun.corpora.batches import Batch
-from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend
+from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend, refuse_below
 from freerun.methods.collapse import VARIETY, Variety, seen, stop_below
 from freerun.methods.descent import Descent, Optimiser
 from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
@@ -45,6 +45,9 @@ class Reinforce(AbstractMethod):
         baseline: `batch`, or `none`.
         stop_at_collapse: Share of different strings in a batch below which the training ends; 0: never.
         mle_descent: How the generator is optimised in the first phase, `descent` thereafter.
+
+    Raises:
+        ValueError: If a number is negative.
     """
 
     takes_objective = True
@@ -58,6 +61,9 @@ class Reinforce(AbstractMethod):
     stop_at_collapse: float = 0.0
     mle_descent: Descent = Descent()  # noqa: RUF009
     descent: Descent = Descent(lr=1e-4)  # noqa: RUF009
+
+    def __post_init__(self):
+        refuse_below(0, self, "n_mle", "n_steps", "n_prefixes", "n_rollouts", "stop_at_collapse")
 
     def init(self, world: World) -> State:
         generator = world.build_generator()

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from freerun.corpora.batches import Batch
-from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, descend
+from freerun.methods.base import AbstractMethod, Logs, Phase, State, World, descend, refuse_below
 from freerun.methods.collapse import VARIETY, Variety, seen, stop_below
 from freerun.methods.descent import Descent, Optimiser
 from freerun.methods.likelihood import GENERATOR, MLE, evaluated, mle_phase
@@ -40,6 +40,9 @@ class Reinvent(AbstractMethod):
         sigma: Nats that a string which is paid 1 gains over the prior.
         stop_at_collapse: Share of different strings in a batch below which the training ends; 0: never.
         mle_descent: How the generator is optimised in the first phase, `descent` thereafter.
+
+    Raises:
+        ValueError: If a number is negative.
     """
 
     takes_objective = True
@@ -51,6 +54,9 @@ class Reinvent(AbstractMethod):
     stop_at_collapse: float = 0.0
     mle_descent: Descent = Descent()  # noqa: RUF009
     descent: Descent = Descent(lr=5e-4)  # noqa: RUF009
+
+    def __post_init__(self):
+        refuse_below(0, self, "n_mle", "n_steps", "sigma", "stop_at_collapse")
 
     def init(self, world: World) -> State:
         networks = torch.nn.ModuleDict({GENERATOR: world.build_generator(), PRIOR: world.build_generator()})

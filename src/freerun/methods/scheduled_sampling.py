@@ -42,7 +42,7 @@ class Weaning:
 
     Args:
         schedule: `linear`, (3), `exponential`, (4), or `inverse_sigmoid`, (5).
-        start: At the first step (linear); 0: the generator reads nothing but its own draws from the start.
+        start: At the first step of `linear`, which 0 makes read nothing but the generator's own draws; 1 of the others.
         slope: How much is lost over the whole training, before `least` stops it (linear).
         least: The smallest (linear), or that at the end (exponential).
         half: Share of the training after which it is 1/2 (inverse sigmoid).
@@ -66,7 +66,11 @@ class Weaning:
         if self.schedule == "exponential" and self.least == 0:
             raise ValueError("least = 0 is never reached exponentially; set it above 0, or schedule = 'linear'")
         if self.half <= 0:
-            raise ValueError(f"half = {self.half} must be above 0; to read no true token from the start, set start = 0")
+            raise ValueError(
+                f"half = {self.half} must be above 0; to read no true token at all, schedule = 'linear' with start = 0"
+            )
+        if self.schedule != "linear" and self.start != 1:
+            raise ValueError(f"start = {self.start} belongs to schedule = 'linear': {self.schedule} begins at 1")
 
     def p_teacher(self, step: int, n_steps: int) -> float:
         """At step `step` (from 0) of `n_steps`."""

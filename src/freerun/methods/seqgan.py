@@ -33,7 +33,7 @@ from torch import Tensor
 
 from freerun.constraints.base import PAD
 from freerun.corpora.batches import Batch
-from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend
+from freerun.methods.base import AbstractMethod, Cycle, Logs, Phase, State, World, descend, refuse_below
 from freerun.methods.collapse import seen, stop_below
 from freerun.methods.descent import Descent
 from freerun.methods.discriminator import CRITIC, adversarial_state, critic_phase, logits_of
@@ -93,9 +93,10 @@ class SeqGAN(AbstractMethod):
     critic_descent: Descent = Descent(lr=1e-4, clip=0.0)  # noqa: RUF009
 
     def __post_init__(self):
-        for name in ("n_mle", "n_steps", "n_pretrain", "n_critic", "n_fakes", "n_prefixes", "n_rollouts"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} = {getattr(self, name)} must not be negative")
+        refuse_below(
+            0, self, "n_mle", "n_steps", "n_pretrain", "n_critic", "pretrain_rounds", "critic_rounds", "n_fakes"
+        )
+        refuse_below(0, self, "n_prefixes", "n_rollouts", "critic_enough", "stop_at_collapse")
 
     def init(self, world: World) -> State:
         n_critic = self.n_pretrain * self.pretrain_rounds + self.n_steps * self.n_critic * self.critic_rounds

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from freerun.errors import excerpt
+from freerun.errors import UsageError, excerpt
 from freerun.objectives.guards import Guards, Limits
 from freerun.objectives.ledger import Ledger
 from freerun.objectives.terms import Faring, Term
@@ -18,6 +18,7 @@ from freerun.objectives.totals import AbstractTotal
 from freerun.scores.guard import NO_VALUE
 
 SECONDS_A_PIECE = 1.0  # of strings that are paid for and not written yet
+SECONDS_OF_A_DEAR_ANSWER = 0.05  # what took so long is written at once
 
 Read = Callable[[str], tuple[str, bool]]
 """A string -> what it is known by (canonical), and whether it is valid."""
@@ -48,6 +49,7 @@ class Accounts:
         known = np.isfinite(np.array([*self.values.values()]).reshape(len(self.values), len(self.terms)))
         self.faring = [Faring(has_value=bool(column.any())) for column in known.T]
         self.n_paid = 0
+        self.heard: Callable[[], None] = lambda: None  # called where a string has failed in a new way
         self._guards = Guards(terms, path.parent if path else None, limits)
         self._size = 1  # strings of a piece
         if path is not None:
@@ -91,7 +93,7 @@ class Accounts:
         n_due = np.zeros(len(keys), dtype=np.int64)
         n_due[asked] = len(self.terms)
         done = [at for at in range(len(keys)) if n_due[at] == 0]
-        began = time.perf_counter()
+        began = last = time.perf_counter()
 
         def keep() -> None:
             nonlocal began
@@ -117,14 +119,18 @@ class Accounts:
                     if reason is not None:
                         example = f"{excerpt(texts[row])}: {reason[1]}"
                         self.failures[reason[0]] += 1
-                        self.examples.setdefault(reason[0], example)
+                        if reason[0] not in self.examples:
+                            self.examples[reason[0]] = example
+                            self.heard()
                         if reason[0] != NO_VALUE[0]:
                             fares.n_failed, fares.example = fares.n_failed + 1, fares.example or example
                     if n_due[at] == 0:
                         done.append(at)
                         self.n_paid += 1
-                if time.perf_counter() - began > SECONDS_A_PIECE:
+                now = time.perf_counter()
+                if now - began > SECONDS_A_PIECE or now - last > SECONDS_OF_A_DEAR_ANSWER:
                     keep()
+                last = time.perf_counter()
 
     def _keep(
         self,
@@ -135,9 +141,13 @@ class Accounts:
     ) -> None:
         valid = np.array([self.read(strings[key])[1] for key in keys], dtype=bool)
         parts, totals = values, [""] * len(keys)  # without a term of its own, a string alone is worth nothing yet
+        refused = None
         if self.terms:
-            parts = self.parts(values)
-            totals = np.where(valid | self.total.of_invalid, self.total(parts, self.weights), 0.0).tolist()
+            try:
+                parts = self.parts(values)
+                totals = np.where(valid | self.total.of_invalid, self.total(parts, self.weights), 0.0).tolist()
+            except UsageError as error:  # after what was paid for is written
+                refused = error
         shaped = parts[:, [term.shape is not None for term in self.terms]].tolist()
         lines, rows = [], zip(keys, valid.tolist(), values.tolist(), shaped, totals, strict=True)
         for number, (key, is_valid, raw, of_shapes, total) in enumerate(rows, len(self.values)):
@@ -145,3 +155,5 @@ class Accounts:
             lines.append([number, strings[key], key, is_valid, *cells, *of_shapes, total, f"{seconds:.6f}"])
         self.ledger.append(lines)
         self.values |= dict(zip(keys, map(tuple, values.tolist()), strict=True))
+        if refused is not None:
+            raise refused

@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -72,6 +72,10 @@ class Objective:
         self._accounts.close()
         self._beside.close()
 
+    def listen(self, heard: Callable[[], None]) -> None:
+        """`heard` is called as soon as a string has failed in a new way, in the middle of a call."""
+        self._accounts.heard = heard
+
     def key(self, string: str) -> str:
         return self.read(string)[0]
 
@@ -97,6 +101,12 @@ class Objective:
     def n_paid(self) -> int:
         """Strings that were computed; the others were known from before."""
         return self._accounts.n_paid
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether scores were asked about many strings, and none has ever had a value."""
+        fared = [*self._accounts.faring, *self._faring_beside]
+        return sum(self.failures.values()) >= N_HOPELESS and not any(faring.has_value for faring in fared)
 
     @property
     def n_distinct(self) -> int:

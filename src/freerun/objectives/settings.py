@@ -12,7 +12,7 @@ from freerun.objectives.accounts import Read
 from freerun.objectives.guards import Limits
 from freerun.objectives.objective import Objective
 from freerun.objectives.shapes import AbstractShape, Clip, Identity, read_shape, written
-from freerun.objectives.terms import Term, find_terms
+from freerun.objectives.terms import Term, absolute, find_terms
 from freerun.objectives.totals import TOTALS
 from freerun.scores import split_weight
 from freerun.scores.base import Score, nearest
@@ -54,8 +54,9 @@ class ObjectiveSettings:
             if value < 1:
                 raise UsageError(f"{name} = {value} must be at least 1")
         names = [split_weight(spec)[0] for spec in self.scores]
+        whole = {absolute(name) for name in names}
         for name in self.shapes:
-            if name not in names:
+            if name not in names and absolute(name) not in whole:
                 raise UsageError(
                     f"[objective.shapes] {name!r} is none of the scores{nearest(name, names)}; there are "
                     f"{', '.join(names) or 'none'}"

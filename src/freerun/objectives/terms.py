@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shlex
 from collections import Counter
 from collections.abc import Container, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from freerun.objectives.shapes import AbstractShape
 from freerun.scores import find_score, split_weight
 from freerun.scores.base import Score
 from freerun.scores.beside import novelty_beside
+from freerun.scores.command import words_of
 
 ROUNDING = 1e-9  # how far a value of a score from 0 to 1 may lie outside
 
@@ -147,3 +149,15 @@ def _of_file(name: str) -> Score:
         function=never,
         program=name,
     )
+
+
+def absolute(name: str) -> str:
+    """The name of a score, its files by their whole path."""
+    family, _, argument = name.partition(":")
+    if names_function(name):
+        path, _, function = name.rpartition(":")
+        return f"{Path(path).absolute()}:{function}"
+    if family == "command":
+        words = (str(Path(word).absolute()) if is_file(word) else word for word in words_of(argument))
+        return f"{family}:{shlex.join(words)}"
+    return f"{family}:{Path(argument).absolute()}" if argument and is_file(argument) else name

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from freerun.report.calls import Calls, evenly
+from freerun.report.calls import MOST_TERMS, Calls, evenly
 from freerun.report.discoveries import discovery_panels
 from freerun.report.earnings import spread_panels, total_panel
 from freerun.report.folder import Run
 from freerun.report.molecules import Drawing, drawing
 from freerun.report.samples import is_chemical
 from freerun.report.svg import Panel
-from freerun.report.told import rounded
+from freerun.report.told import as_object, rounded
 from freerun.report.variety import diversity, scaffolds
+from freerun.scores import split_weight
 
 N_SHOWN = 12
 N_COMPARED = 200  # molecules of the first and of the last calls that are compared with one another
@@ -90,8 +91,20 @@ def _remarks(known: Sequence[tuple[Run, Calls]]) -> Iterator[str]:
             "1 less the mean Tanimoto similarity (Morgan, radius 2); scaffolds are Murcko's, with two rings or more."
         )
     for run, calls in known:
+        if beside := _beside(run, calls):
+            yield (
+                f"{run.name} was paid for {', '.join(beside)} too, which a string has among others and not by itself: "
+                "these totals leave that out. The log tells what a batch was paid in all."
+            )
         if not calls.is_whole:
             yield f"{run.name}: scores.csv is large; {len(calls):,} lines that lie evenly were read, and count."
+
+
+def _beside(run: Run, calls: Calls) -> list[str]:
+    """Scores of the objective that have no column among the calls."""
+    specs = as_object(run.config.get("objective")).get("scores")
+    names = [split_weight(spec)[0] for spec in specs if isinstance(spec, str)] if isinstance(specs, list) else []
+    return [name for name in names if name not in calls.raw and len(calls.raw) < MOST_TERMS]
 
 
 def strings_of(run: Run, calls: Calls | None, n_drawn: int) -> Strings | None:

@@ -3,19 +3,23 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
+import safetensors
+
 from freerun.report.facts import duration, increase, text
 from freerun.report.figures import column
 from freerun.report.folder import Run
 from freerun.report.measures import meaning_of, number
 from freerun.report.samples import is_chemical
+from freerun.run_folder import RunFolder
 
 LARGE = ("Novelty", "IntDiv", "FCD/Test", "BLEU-4", "self-BLEU-4", "distinct-2")
 LIKELIHOODS = (
-    ("valid_nll_per_token", "validation NLL", "nats a token, lowest"),
-    ("valid_neg_elbo_per_token", "validation -ELBO", "nats a token, lowest"),
-    ("valid_neg_elbo_hard_per_token", "validation -ELBO", "nats a token, hard codes, lowest"),
-    ("valid_prior_gap", "codes from their prior", "nats a string by the critic, lowest in validation"),
-    ("valid_bits_per_char", "bits a character", "in validation, lowest"),
+    ("valid_nll_per_token", "validation NLL", "nats a token, of the weights that are kept"),
+    ("valid_neg_elbo_per_token", "validation -ELBO", "nats a token, of the weights that are kept"),
+    ("valid_neg_elbo_hard_per_token", "validation -ELBO", "nats a token, hard codes, of the weights that are kept"),
+    ("valid_prior_gap", "codes from their prior", "nats a string by the critic, of the weights that are kept"),
+    ("valid_bits_per_char", "bits a character", "in validation, of the weights that are kept"),
 )
 N_TILES = 5
 
@@ -47,6 +51,8 @@ def headline(run: Run) -> str:
     sentence = " ".join(words) + "."
     if run.facts.get("status") not in (None, "finished"):
         sentence += f" Its status is \u201c{text(run.facts['status'])}\u201d: what follows is not its last word."
+    for sign in run.facts.get("signs") or ():
+        sentence += f" {text(sign)[:1].upper()}{text(sign)[1:]}."
     if run.samples.n and is_chemical(run):
         share = f"{100 * run.samples.n_valid / run.samples.n:.1f}\u00a0%"
         sentence += f" Of {run.samples.n:,} strings that it then wrote freely, {share} are molecules."
@@ -62,10 +68,20 @@ def tiles(run: Run) -> list[Tile]:
     names = [name for name in ("valid", *unique, *LARGE) if name in ours] or list(ours)
     found = [_tile(name, ours[name], corpus.get(name)) for name in names]
     for key, label, unit in LIKELIHOODS:
-        _, values = column(run.log, "step", key)
+        steps, values = column(run.log, "step", key)
         if len(values):
-            found.append(Tile(label, f"{values.min():.3f}", unit))
+            found.append(Tile(label, f"{_kept(run, steps, values):.3f}", unit))
     return found[:N_TILES]
+
+
+def _kept(run: Run, steps: np.ndarray, values: np.ndarray) -> float:
+    """At the last validation of the weights that are kept, which need not be the best: a reward chooses others."""
+    try:
+        with safetensors.safe_open(RunFolder(run.path).best, "pt") as file:
+            before = values[steps <= int((file.metadata() or {})["step"])]
+    except (OSError, safetensors.SafetensorError, KeyError, ValueError):
+        before = values[:0]
+    return float(before[-1] if len(before) else values.min())
 
 
 def _tile(name: str, value: object, beside: object) -> Tile:

@@ -201,6 +201,8 @@ def find_score(spec: str) -> Score:
         if not argument and family.default is None:
             raise UsageError(f"the score {name!r} needs an argument: {name}:{family.argument}")
         return dataclasses.replace(family.make(argument or family.default or ""), name=spec)
+    if name not in SCORES and name.endswith(".py"):
+        raise UsageError(f"{excerpt(name)} needs the name of a function in it: {name}:FUNCTION")
     if name not in SCORES:
         known = [*SCORES, *(f"{each.name}:{each.argument}" for each in FAMILIES.values())]
         raise UsageError(

@@ -65,6 +65,7 @@ class Command:
         self._n_started = max([batch.number for batch in self._left], default=0)
         self._flushes = False
         self._n_deaths = 0
+        self._is_mute = False  # a batch was too slow, and nothing was ever answered
         self._answered = False
 
     def __enter__(self) -> Self:
@@ -143,7 +144,7 @@ class Command:
         waiting = deque(asked[at : at + size] for at in range(0, len(asked), size))
         while waiting or self._running:
             while waiting and len(self._running) < self.n_workers:
-                self._start(strings, waiting.popleft())
+                self._start(strings, self._next(waiting))
             ended = [batch for batch in self._running if not batch.running]
             if not ended:
                 time.sleep(SECONDS_A_LOOK)
@@ -155,6 +156,14 @@ class Command:
                 half = 0 if blames(answers) else len(rest) // 2
                 waiting.extendleft(part for part in (rest[half:], rest[:half]) if part)
                 yield from self._handed_out(batch, positions, answers)
+
+    def _next(self, waiting: deque[list[int]]) -> list[int]:
+        """A batch; one string alone where a batch came to its end without an answer, and none was ever given."""
+        first = waiting.popleft()
+        if self._is_mute and not self._answered and len(first) > 1:
+            waiting.appendleft(first[1:])
+            return first[:1]
+        return first
 
     def _handed_out(
         self, batch: CommandBatch, positions: list[int], answers: list[Answer]
@@ -179,12 +188,14 @@ class Command:
         printed = batch.printed
         self._flushes = self._flushes or ending.flushes
         self._answered = self._answered or bool(printed)
+        self._is_mute = not self._answered and ending.code is None
         answers = judged(len(strings), printed, ending, self.seconds)
-        if not self._answered and ending.code and answers:
+        if not self._answered and ending.code != 0 and answers:
             self._n_deaths += 1
-            if self._n_deaths >= min(N_HOPELESS, n_asked):
+            if self._n_deaths >= (min(N_HOPELESS, n_asked) if ending.code else N_HOPELESS):
+                how = f"ended with {ending.code}" if ending.code else f"gave no answer within {self.seconds:g} s"
                 raise FreerunError(
-                    f"{self.argument} ended with {ending.code} on each of its first {self._n_deaths} strings, such as "
+                    f"{self.argument} {how} on each of its first {self._n_deaths} strings, such as "
                     f"{excerpt(strings[0])}, and has answered none (it says: {batch.last_words(5) or 'nothing'}); "
                     "it must read strings from its standard input, one a line, and print one number for each, "
                     "nan where there is none"
@@ -202,16 +213,25 @@ class Command:
             time.sleep(SECONDS_A_LOOK)
 
 
+def words_of(argument: str) -> list[str]:
+    """A command line as words, as a shell would split it.
+
+    Raises:
+        UsageError: If a quotation mark is left open.
+    """
+    try:
+        return shlex.split(argument)
+    except ValueError as error:
+        raise UsageError(f"the command {excerpt(argument)} cannot be split into words: {error}") from error
+
+
 def found(argument: str) -> list[str]:
     """The program's full path, and its arguments.
 
     Raises:
         UsageError: If it is not there or may not be run, or a quotation mark is left open.
     """
-    try:
-        arguments = shlex.split(argument)
-    except ValueError as error:
-        raise UsageError(f"the command {excerpt(argument)} cannot be split into words: {error}") from error
+    arguments = words_of(argument)
     if not arguments:
         raise UsageError("command needs a program, with its arguments: command:./dock.sh --fast")
     program = shutil.which(arguments[0])

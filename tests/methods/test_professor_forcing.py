@@ -227,9 +227,24 @@ def test_a_critic_learns_to_tell_a_generator_that_knows_nothing():
     assert sum(accuracies[-5:]) / 5 > 0.8
 
 
+def test_the_critic_is_judged_on_what_it_has_not_seen_and_the_training_does_not_notice():
+    method = dataclasses.replace(PLAIN, batch_size=32, critic_descent=Descent(lr=0.02), descent=Descent(), **CLOSED)
+    batch = Batch(ROWS[1:2].repeat(32, 1), torch.arange(32), {})
+    alone, judged, fooled = (
+        begun(method, dataclasses.replace(WORLD, held_out=rows)) for rows in (None, ROWS[1:2], ROWS[2:3])
+    )
+    for seed in range(51):
+        logs = [stepped(method, state, batch, seed) for state in (alone, judged, fooled)]
+    assert "critic_accuracy_held_out" not in logs[0]
+    assert logs[1]["critic_accuracy_held_out"] > logs[2]["critic_accuracy_held_out"] + 0.1
+    for weights in zip(*(state.networks.parameters() for state in (alone, judged, fooled)), strict=True):
+        assert torch.equal(weights[0], weights[1])
+        assert torch.equal(weights[0], weights[2])
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"adversarial": -1.0}, "adversarial = -1.0 must not be negative"), ({"memory": 1.0}, "memory = 1.0 must be in")],
+    [({"adversarial": -1.0}, "adversarial = -1.0 must be at least 0"), ({"memory": 1.0}, "memory = 1.0 must be in")],
 )
 def test_what_cannot_be_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):

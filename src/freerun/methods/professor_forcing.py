@@ -27,6 +27,7 @@ Deviations:
 """
 
 import dataclasses
+import math
 
 import torch
 import torch.nn.functional as F
@@ -43,20 +44,26 @@ from freerun.sampling.free_run import FreeRun
 from freerun.sampling.likelihood import masked_log_softmax, n_tokens, token_log_prob
 
 CRITIC = "critic"  # the name of the network and of its optimiser
+JUDGED_EVERY = 25  # steps
 
 
 @dataclasses.dataclass
 class ProfessorState(State):
-    """A state that remembers how good the critic has been."""
+    """A state that remembers how good the critic has been, in training and when it was last judged."""
 
     accuracy: float = 0.5
+    held_out: float = math.nan
+    n_since: int = JUDGED_EVERY  # steps since it was judged
 
     def state_dict(self) -> dict:
-        return {**super().state_dict(), "accuracy": self.accuracy}
+        kept = {"accuracy": self.accuracy, "held_out": self.held_out, "n_since": self.n_since}
+        return {**super().state_dict(), "critic": kept}
 
     def load_state_dict(self, saved: dict) -> None:
         super().load_state_dict(saved)
-        self.accuracy = saved["accuracy"]
+        self.accuracy, self.held_out, self.n_since = (
+            saved["critic"][name] for name in ("accuracy", "held_out", "n_since")
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,20 +160,41 @@ class ProfessorForcing(AbstractMethod):
                 adversarial = adversarial + backward
             loss = loss + self.adversarial * len(batch.tokens) * adversarial
         logs |= descend(loss / count, state.optimisers[GENERATOR])  # (6)
+        self._judge_in_time(state, rng)
+        if not math.isnan(state.held_out):
+            logs["critic_accuracy_held_out"] = torch.tensor(state.held_out)
         told = {"generator_heeds": torch.tensor(float(heeded)), "n_tokens": count + n_tokens(free.tokens).sum()}
         return logs | told | critic_logs
 
     def evaluate(self, state: State, batch: Batch, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
         return evaluated(state, batch)
 
-    def _behaviours(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[Behaviour, Behaviour]:
+    @torch.no_grad()
+    def _judge_in_time(self, state: ProfessorState, rng: torch.Generator) -> None:
+        """Every so many steps the critic is asked about two batches of held-out sequences and as many drawn ones."""
+        state.n_since += 1
+        real = state.world.held_out
+        if state.n_since < JUDGED_EVERY or real is None:
+            return
+        state.n_since = 0
+        rows = torch.randperm(len(real), generator=rng, device=rng.device)[: 2 * self.batch_size].to(real.device)
+        right = []
+        for some in rows.split(self.batch_size):
+            tokens = real[some][:, : int(n_tokens(real[some]).max())]
+            taught, free = self._behaviours(state, Batch(tokens, some.cpu(), {}), rng, training=False)
+            right += [_judged(state, taught) > 0, _judged(state, free) < 0]
+        state.held_out = float(torch.cat(right).float().mean())
+
+    def _behaviours(
+        self, state: State, batch: Batch, rng: torch.Generator, *, training: bool = True
+    ) -> tuple[Behaviour, Behaviour]:
         """Over the batch, and over as many sequences of the generator's own: one run of the network."""
         world, generator, n = state.world, self.generator(state), len(batch.tokens)
         budget = self.max_length or world.budget
         run = FreeRun(generator, world.constraint, budget, new_seed(rng), with_log_prob=False, with_masks=True)
         drawn = run(n)
         assert drawn.allowed is not None
-        state.networks.train()
+        state.networks.train(training)
         width = max(batch.tokens.shape[1], drawn.tokens.shape[1])
         both = [F.pad(tokens, (0, width - tokens.shape[1])) for tokens in (batch.tokens, drawn.tokens)]
         logits, hidden = generator(torch.cat(both))

@@ -197,6 +197,22 @@ def test_a_network_of_another_shape_than_the_lenders_starts_fresh_and_is_told_of
         torch.testing.assert_close(x, y, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("name", "n_mle", "is_told"),
+    [("seqgan", 0, True), ("seqgan", 4, False), ("professor_forcing", 0, False), ("teacher_forcing", None, False)],
+)
+def test_a_training_that_begins_with_random_weights_and_no_likelihood_is_told_of(
+    corpus, tmp_path, name, n_mle, is_told
+):
+    config, said = tmp_path / "x.toml", []
+    settings = "" if n_mle is None else f"n_mle = {n_mle}"
+    config.write_text(
+        f'[method]\nname = "{name}"\nn_steps = 1\n{settings}\n[model]\nd_hidden = 8\n[run]\nmax_steps = 1'
+    )
+    api.train(str(config), corpus=corpus, out=tmp_path / "run", notify=said.append)
+    assert any("begins with random weights" in line for line in said) == is_told
+
+
 def test_an_interrupted_run_lends_the_weights_that_it_has_come_to(corpus, tmp_path):
     """Not those of the best validation, with which the phase that is trained for its last weights began."""
     config = tmp_path / "adversarial.toml"

@@ -23,7 +23,7 @@ from freerun.errors import FreerunError, UsageError
 from freerun.files import write_text
 from freerun.lending import lend
 from freerun.masked_splits import N_REFUSALS_TOLD, Notify, Validation, masks_of, tell_forbidden, validation_of
-from freerun.methods.base import World
+from freerun.methods.base import World, unrolled
 from freerun.objectives.objective import Objective
 from freerun.objectives.permission import code_of
 from freerun.paying import fitted_objective, opened_objective
@@ -155,7 +155,7 @@ def prepare(config: Config, folder: RunFolder, notify: Notify, work: Work | None
     if lender is not None:
         for name in lend(lender, state):
             notify(f"the {name} starts fresh: that of {lender.path} is of another shape")
-    elif getattr(config.method, "n_mle", 1) == 0:
+    elif all(phase.keep == "last" for phase in unrolled(config.method.phases(batches.n_batches))):
         notify(
             "the generator begins with random weights, and only a critic or a reward will teach it to write: "
             "give --init RUN, or method.n_mle steps of maximum likelihood first"

@@ -95,5 +95,5 @@ def test_the_phases_are_maximum_likelihood_and_the_climb():
         ("mle", 2, "best"),
         ("hill_climb", 3, "last"),
     ]
-    with pytest.raises(ValueError, match="n_kept = 0 and n_descents = 1 must be at least 1"):
+    with pytest.raises(ValueError, match="n_kept = 0 must be at least 1"):
         HillClimb(n_kept=0)

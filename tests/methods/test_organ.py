@@ -132,7 +132,7 @@ def test_without_a_critic_there_is_none_to_train_and_without_an_objective_none_i
 
 
 def test_lambda_is_a_share_and_beta_not_negative():
-    with pytest.raises(ValueError, match=r"kl = -1\.0 must not be negative"):
+    with pytest.raises(ValueError, match=r"kl = -1\.0 must be at least 0"):
         ORGAN(kl=-1.0)
     with pytest.raises(ValueError, match=r"adversarial = 1\.1, the lambda of the reward, must be in \[0, 1\]"):
         ORGAN(adversarial=1.1)

@@ -233,8 +233,10 @@ def test_the_critic_is_judged_on_what_it_has_not_seen_and_the_training_does_not_
     alone, judged, fooled = (
         begun(method, dataclasses.replace(WORLD, held_out=rows)) for rows in (None, ROWS[1:2], ROWS[2:3])
     )
-    for seed in range(51):
-        logs = [stepped(method, state, batch, seed) for state in (alone, judged, fooled)]
+    for seed in range(50):
+        for state in (alone, judged, fooled):
+            stepped(method, state, batch, seed)
+    logs = [stepped(method, state, batch, 50) for state in (alone, judged, fooled)]
     assert "critic_accuracy_held_out" not in logs[0]
     assert logs[1]["critic_accuracy_held_out"] > logs[2]["critic_accuracy_held_out"] + 0.1
     for weights in zip(*(state.networks.parameters() for state in (alone, judged, fooled)), strict=True):

@@ -175,6 +175,17 @@ def save_weights(path: Path, weights: Mapping[str, Any], notes: Mapping[str, str
         file.write(safetensors.torch.save(kept, dict(notes)))
 
 
+def step_of_weights(path: Path) -> int | None:
+    """The step at which they were kept; None where the file cannot be read, or does not say."""
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return int((file.metadata() or {})["step"])
+    except (OSError, safetensors.SafetensorError, KeyError, ValueError):
+        return None
+
+
 def load_weights(path: Path) -> dict[str, Any]:
     """
     Raises:

@@ -7,10 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import safetensors
-
 from freerun.bootstrap import N_CLEAR, Estimate, estimate, paired
-from freerun.run_folder import RunFolder
+from freerun.run_folder import RunFolder, step_of_weights
 
 # Likelihoods of held-out strings in the log: those of the weights that are kept and measured.
 LIKELIHOODS = ("valid_nll_per_token", "valid_neg_elbo_per_token", "valid_neg_elbo_hard_per_token")
@@ -146,10 +144,8 @@ def remarks_on(equal: str, budget: float, n_seeds: int, runs: Mapping[str, Seque
 
 def likelihoods(folder: RunFolder) -> dict[str, float]:
     """Of held-out strings, at the last validation of the weights that are kept; none where these cannot be read."""
-    try:
-        with safetensors.safe_open(folder.best, "pt") as file:
-            kept = int(file.metadata()["step"])
-    except (OSError, safetensors.SafetensorError):
+    kept = step_of_weights(folder.best)
+    if kept is None:
         return {}
     validated = [record for record in folder.records() if record["step"] <= kept and set(LIKELIHOODS) & set(record)]
     last = validated[-1] if validated else {}

@@ -4,14 +4,13 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import safetensors
 
 from freerun.report.facts import duration, increase, text
 from freerun.report.figures import column
 from freerun.report.folder import Run
 from freerun.report.measures import meaning_of, number
 from freerun.report.samples import is_chemical
-from freerun.run_folder import RunFolder
+from freerun.run_folder import RunFolder, step_of_weights
 
 LARGE = ("Novelty", "IntDiv", "FCD/Test", "BLEU-4", "self-BLEU-4", "distinct-2")
 LIKELIHOODS = (
@@ -76,11 +75,8 @@ def tiles(run: Run) -> list[Tile]:
 
 def _kept(run: Run, steps: np.ndarray, values: np.ndarray) -> float:
     """At the last validation of the weights that are kept, which need not be the best: a reward chooses others."""
-    try:
-        with safetensors.safe_open(RunFolder(run.path).best, "pt") as file:
-            before = values[steps <= int((file.metadata() or {})["step"])]
-    except (OSError, safetensors.SafetensorError, KeyError, ValueError):
-        before = values[:0]
+    kept = step_of_weights(RunFolder(run.path).best)
+    before = values[steps <= kept] if kept is not None else values[:0]
     return float(before[-1] if len(before) else values.min())
 
 

@@ -6,10 +6,9 @@ from torch import Tensor
 
 from freerun.errors import UsageError
 from freerun.methods.base import State
+from freerun.methods.likelihood import GENERATOR
 from freerun.run_folder import RunFolder, load_weights
 from freerun.trained import put_weights
-
-GENERATOR = "generator"  # the network that every method has
 
 
 def lend(lender: RunFolder, state: State) -> list[str]:

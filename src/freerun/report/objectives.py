@@ -14,9 +14,8 @@ from freerun.report.folder import Run
 from freerun.report.molecules import Drawing, drawing
 from freerun.report.samples import is_chemical
 from freerun.report.svg import Panel
-from freerun.report.told import as_object, rounded
+from freerun.report.told import names_of_scores, rounded
 from freerun.report.variety import diversity, scaffolds
-from freerun.scores import split_weight
 
 N_SHOWN = 12
 N_COMPARED = 200  # molecules of the first and of the last calls that are compared with one another
@@ -102,9 +101,9 @@ def _remarks(known: Sequence[tuple[Run, Calls]]) -> Iterator[str]:
 
 def _beside(run: Run, calls: Calls) -> list[str]:
     """Scores of the objective that have no column among the calls."""
-    specs = as_object(run.config.get("objective")).get("scores")
-    names = [split_weight(spec)[0] for spec in specs if isinstance(spec, str)] if isinstance(specs, list) else []
-    return [name for name in names if name not in calls.raw and len(calls.raw) < MOST_TERMS]
+    if len(calls.raw) == MOST_TERMS:
+        return []  # no more than so many columns are read
+    return [name for name in names_of_scores(run.config) if name not in calls.raw]
 
 
 def strings_of(run: Run, calls: Calls | None, n_drawn: int) -> Strings | None:

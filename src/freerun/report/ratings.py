@@ -10,8 +10,7 @@ from freerun.report.folder import Run, is_true
 from freerun.report.molecules import Drawing, drawing
 from freerun.report.samples import is_chemical
 from freerun.report.summary import Tile
-from freerun.report.told import as_object, rounded
-from freerun.scores import split_weight
+from freerun.report.told import names_of_scores, rounded
 from freerun.scores.answers import rater_consistency, read_answers
 from freerun.scores.ratings import FEW, Ratings, least_certain, leave_one_out_error
 
@@ -43,9 +42,7 @@ def ratings_of(run: Run, n_drawn: int = N_NEXT) -> list[Rated]:
     Args:
         n_drawn: The strings for the next round that are shown, at most `N_NEXT`.
     """
-    scores = as_object(run.config.get("objective")).get("scores")
-    specs = [spec for spec in scores if isinstance(spec, str)] if isinstance(scores, list) else []
-    files = [split_weight(spec)[0].removeprefix(FAMILY) for spec in specs if spec.startswith(FAMILY)]
+    files = [name.removeprefix(FAMILY) for name in names_of_scores(run.config) if name.startswith(FAMILY)]
     return [_rated(file, run, min(n_drawn, N_NEXT)) for file in dict.fromkeys(files)]
 
 

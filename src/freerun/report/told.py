@@ -1,7 +1,10 @@
 """Reading what a stranger's JSON file tells: a value of another type, or one that cannot be drawn, is none."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
+
+from freerun.scores import split_weight
 
 LARGEST = 1e12  # what is larger has no place in a drawing, and its square may not be a number
 
@@ -31,3 +34,9 @@ def as_object(value: object) -> dict[str, Any]:
 
 def entries_of(value: object) -> list[dict[str, Any]]:
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def names_of_scores(config: Mapping[str, object]) -> list[str]:
+    """Of a run's objective, without their weights."""
+    specs = as_object(config.get("objective")).get("scores")
+    return [split_weight(spec)[0] for spec in specs if isinstance(spec, str)] if isinstance(specs, list) else []

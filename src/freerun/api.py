@@ -271,14 +271,14 @@ def resume(
 def _trained(folder: RunFolder, prepared: Prepared, watch: Watch, notify: Notify) -> None:
     """Trains to the end; a run that fails says so to whoever looks at its folder."""
     try:
-        try:
-            Training(folder, prepared).go(watch, notify)
-        except FloatingPointError as error:
-            raise FreerunError(str(error)) from error
-    except FreerunError as error:
-        if not isinstance(error, Interrupted):
-            folder.write_facts({**folder.read_facts(), "status": "failed", "ended": f"failed: {error}"})
+        Training(folder, prepared).go(watch, notify)
+    except Interrupted:
         raise
+    except (FreerunError, FloatingPointError) as error:
+        folder.write_facts({**folder.read_facts(), "status": "failed", "ended": f"failed: {error}"})
+        if isinstance(error, FreerunError):
+            raise
+        raise FreerunError(str(error)) from error
 
 
 def compare(

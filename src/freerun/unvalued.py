@@ -28,7 +28,8 @@ class Unvalued:
             notify(f"no value{told} for {self.facts()[kind]['first']}; others of this kind are counted")
         if self._objective and self._objective.is_silent and SILENT not in self._told:
             self._told.add(SILENT)
-            notify(f"none of {self._objective.n_paid:,} strings has had a value: nothing is learned from the objective")
+            told = f"none of {self._objective.n_distinct:,} strings has had a value"
+            notify(f"{told}: nothing is learned from the objective")
 
     def sums(self) -> list[str]:
         """A line for each kind: how many strings, and how they were paid."""

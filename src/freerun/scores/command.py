@@ -158,7 +158,7 @@ class Command:
                 yield from self._handed_out(batch, positions, answers)
 
     def _next(self, waiting: deque[list[int]]) -> list[int]:
-        """A batch; one string alone where a batch came to its end without an answer, and none was ever given."""
+        """A batch; one string alone after one that was too slow, as long as nothing was ever answered."""
         first = waiting.popleft()
         if self._is_mute and not self._answered and len(first) > 1:
             waiting.appendleft(first[1:])

@@ -18,7 +18,7 @@ from freerun.observation import N_OBSERVED
 from freerun.run import Progress
 from freerun.run_folder import RunFolder, load_weights
 from freerun.samples import Wanted, draw
-from freerun.trained import Trained
+from freerun.trained import Trained, read_config
 
 SETTINGS = [
     "representation.name=text",
@@ -222,6 +222,17 @@ def test_an_interrupted_run_lends_the_weights_that_it_has_come_to(corpus, tmp_pa
     folder = RunFolder(tmp_path / "a")
     state = torch.load(folder.state, weights_only=True)["state"]["networks"]
     assert all(torch.equal(state[name], weight) for name, weight in load_weights(folder.best).items())
+
+
+@pytest.mark.parametrize("as_option", [True, False])
+def test_a_file_is_remembered_by_its_full_path_and_a_corpus_by_its_name(corpus, tmp_path, monkeypatch, as_option):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "moses-mini").write_text("no corpus, though it bears the name of one\n")
+    for name, expected in ((corpus.name, str(corpus.resolve())), ("moses-mini", "moses-mini")):
+        settings = [*SETTINGS, "method.n_steps=1", "corpus.max_lines=40"]
+        overrides = settings if as_option else [*settings, f"corpus.name={name}"]
+        run = api.train(out=tmp_path / f"run-{name}", overrides=overrides, corpus=name if as_option else None)
+        assert read_config(run.folder).corpus.name == expected
 
 
 def test_a_folder_in_use_is_refused(corpus, tmp_path):

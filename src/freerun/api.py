@@ -17,6 +17,7 @@ from freerun.config import resolve
 from freerun.config_files import load_tables
 from freerun.contenders import contenders
 from freerun.corpora.own_files import keep_standard_input
+from freerun.corpora.sources import SOURCES
 from freerun.errors import FreerunError, Interrupted, UsageError
 from freerun.evaluation import Progress as MeasureProgress
 from freerun.evaluation import evaluate_strings
@@ -211,7 +212,7 @@ def train(
     """
     tables = load_tables(config, overrides)
     for table, key, value in (
-        ("corpus", "name", _absolute(corpus)),
+        ("corpus", "name", None if corpus is None else str(corpus)),
         ("corpus", "column", column),
         ("corpus", "strict", strict or None),
         ("run", "init", None if init is None else str(RunFolder.found(init).path.resolve())),
@@ -221,7 +222,7 @@ def train(
         if value is not None:
             tables.setdefault(table, {})[key] = value
     named = tables.get("corpus", {}).get("name")
-    if isinstance(named, str) and Path(named).is_file():
+    if isinstance(named, str):
         tables["corpus"]["name"] = _absolute(named)
     if conditions:
         _check_takes_conditions(tables)
@@ -322,7 +323,9 @@ def compare(
         FreerunError: In one line, with the remedy. `Interrupted` if the user stopped it: everything is saved.
     """
     folder = Path(out) if out else run_folder.new_path("compare")
-    strings = comparison.kept_corpus(folder, column) if str(corpus) == "-" else _absolute(corpus)
+    strings = None if corpus is None else _absolute(corpus)
+    if strings == "-":
+        strings = comparison.kept_corpus(folder, column)
     chosen = contenders(
         configs,
         overrides,
@@ -404,11 +407,10 @@ def _column(values: Sequence[Any]) -> np.ndarray:
     return column.astype(np.float64) if column.dtype.kind in "fiub" else np.array(list(values), dtype=object)
 
 
-def _absolute(corpus: str | Path | None) -> str | None:
-    """A file is remembered by its full path, so that a run can be resumed from anywhere."""
-    if corpus is None or str(corpus) == "-":
-        return None if corpus is None else "-"
-    return str(Path(corpus).resolve()) if Path(corpus).exists() else str(corpus)
+def _absolute(corpus: str | Path) -> str:
+    """A file is remembered by its full path, so that a run can be resumed from anywhere; a corpus by its name."""
+    is_known = str(corpus) == "-" or str(corpus) in SOURCES
+    return str(corpus) if is_known or not Path(corpus).exists() else str(Path(corpus).resolve())
 
 
 def _say_what(prepared: Any, notify: Notify) -> None:

@@ -20,7 +20,7 @@ N_MOLECULES = 5
 SHOWN = ("valid", "unique@1000", "FCD/Test", "SNN/Test", "Frag/Test", "Scaf/Test", "IntDiv", "Filters", "Novelty")
 EXAMINED = ("measures.json", "exposure.json", "temperatures.json", "samples.csv")
 ABOUT = """\
-freerun demo: about 4 minutes on two fast cores, some 10 on older ones
+freerun demo: about 4 minutes on two fast cores, some 15 on old ones
   1. trains a recurrent generator on the 20,000 molecules of moses-mini      about 3 minutes
   2. lets it run free, bound to the rules of chemistry and, beside it,
      without them; measures {n:,} molecules of each                          about 1 minute

@@ -1,5 +1,6 @@
 """A comparison of tiny networks: equal means, the same starts, nothing done twice, and what follows a kill."""
 
+import csv
 import json
 import math
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 
-from freerun import comparison
+from freerun import measuring
 from freerun.comparison import Plan, compare
 from freerun.contenders import contenders
 from freerun.errors import FreerunError, Interrupted, UsageError
@@ -125,7 +126,7 @@ def test_what_is_finished_is_not_done_again(compared, corpus, monkeypatch):
         raise AssertionError("done twice")
 
     monkeypatch.setattr(Training, "go", fail)
-    monkeypatch.setattr(comparison, "draw", fail)
+    monkeypatch.setattr(measuring, "draw", fail)
     again = compare(plan(corpus), compared.path)
     assert repr(again) == repr(compared)  # NaN is not equal to itself
 
@@ -242,6 +243,22 @@ def test_nothing_is_trained_where_one_contender_cannot_be(corpus, tmp_path):
     with pytest.raises(UsageError, match=r"^quickstart@device=_tpu9_: device 'tpu9' is not available here"):
         compare(both, tmp_path / "out", watch=steps.append)
     assert not steps
+
+
+def test_what_some_are_paid_for_is_measured_of_everybody(corpus, tmp_path):
+    program = tmp_path / "mine.py"
+    program.write_text("def score(strings):\n    return [0.5 for _ in strings]\n")
+    paid = ["length:2", "text_diversity", f"{program}:score"]
+    configs = ["quickstart", "quickstart@method.name=reinforce"]
+    chosen = contenders(configs, SETTINGS, corpus=str(corpus), objectives=paid)
+    found = compare(Plan(chosen, n_seeds=2, n=20), tmp_path / "out")
+    assert found.paid == {"mean length": ("mean over valid samples: number of characters of the string", -1)}
+    for run in (run for standing in found.standings for run in standing.runs):
+        with (found.path / run.folder / "samples.csv").open(newline="") as file:
+            lengths = [len(row["string"]) for row in csv.DictReader(file)]
+        assert run.values["mean length"] == pytest.approx(sum(lengths) / len(lengths))
+    assert "mean length" in found.standings[1].differences
+    assert any("mine.py:score: code, asked in training alone" in remark for remark in found.remarks)
 
 
 @pytest.mark.parametrize(

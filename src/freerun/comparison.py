@@ -17,16 +17,14 @@ from freerun.corpora.own_files import keep_standard_input
 from freerun.corpora.sources import SOURCES
 from freerun.errors import FreerunError, Interrupted, UsageError
 from freerun.evaluation import Progress as Work
-from freerun.evaluation import fitting_suite, now, suite_named
-from freerun.examination import Examination
+from freerun.evaluation import fitting_suite, suite_named
 from freerun.files import write_json
+from freerun.measuring import MEAN, Measuring, paid_scores
 from freerun.methods.base import unrolled
 from freerun.objectives.permission import refuse_code
-from freerun.outputs import write_samples
 from freerun.prepare import prepare, reopen
 from freerun.run import Training, Watch
 from freerun.run_folder import RunFolder
-from freerun.samples import Wanted, draw
 from freerun.standings import FAILED, UNITS, Comparison, Ran, costs_of, likelihoods, missed, remarks_on, standings
 from freerun.trained import read_config
 
@@ -127,6 +125,8 @@ class _Comparing:
         first = plan.contenders[0]
         self.corpus, self.seed = first.resolved().corpus.name, first.resolved().run.seed
         self.suite = plan.suite or ("moses" if self.looks[first.label].is_chemical else fitting_suite(self.corpus))
+        self.paid, self.code = paid_scores(each.resolved().objective for each in self.contenders)
+        self.measured = Measuring(plan.n, self.suite, self.corpus, tuple(self.paid), device, work)
         self.identity = {
             "equal": plan.equal,
             "budget": self.budget,
@@ -190,7 +190,7 @@ class _Comparing:
         except FloatingPointError as error:
             self.notify(f"{folder.path.name} failed: {error}; the others go on")
             return Ran(folder.path.name, seed, {}, costs_of(folder), f"{FAILED}: {error}")
-        values = likelihoods(folder) | self._measures(folder, seed)
+        values = likelihoods(folder) | self.measured(folder, seed)
         facts = folder.read_facts()
         phases = [phase.name for phase in unrolled(read_config(folder).method.phases(facts["n_batches"]))]
         return Ran(folder.path.name, seed, values, costs_of(folder), facts["ended"], missed(folder, phases))
@@ -220,21 +220,6 @@ class _Comparing:
                     f"{folder.path.name} {where}; go on with the same command and --out {self.out}"
                 ) from error
 
-    def _measures(self, folder: RunFolder, seed: int) -> dict[str, float]:
-        """Those in the run's folder, if they were made alike; else samples are drawn and measured."""
-        n, path = self.plan.n, folder.path / "measures.json"
-        how = {"suite": self.suite, "n": n, "against": self.corpus, "sampling": {"temperature": 1.0, "seed": seed}}
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        if any(known.get(key) != value for key, value in how.items()):
-            examination = Examination(folder, n, seed, self.device)
-            samples = [sample for piece in draw(examination.trained, Wanted(n, seed)) for sample in piece]
-            write_samples([samples], str(folder.path / "samples.csv"))
-            ks = tuple(k for k in (1_000, 10_000) if k <= n) or (n,)
-            ours = suite_named(self.suite)([sample.raw for sample in samples], examination.yardstick, ks, self.work)
-            known = {**how, "ours": ours, "created": now()}
-            write_json(path, known)
-        return {name: math.nan if value is None else float(value) for name, value in known["ours"].items()}
-
     def _compared(self, runs: dict[str, list[Ran]]) -> Comparison:
         plan, vocabs = self.plan, {label: look.vocab for label, look in self.looks.items()}
         remarks = [*remarks_on(plan.equal, self.budget, plan.n_seeds, runs)]
@@ -243,6 +228,8 @@ class _Comparing:
             remarks.append(f"{label} writes in other tokens than {first}: their likelihoods a token do not compare.")
         if self.corpus not in SOURCES:
             remarks.append("Which strings of the file are held out follows the seed, for all contenders alike.")
+        if self.code:
+            remarks.append(f"{', '.join(self.code)}: code, asked in training alone and not about these samples.")
         return Comparison(
             path=self.out,
             equal=plan.equal,
@@ -252,6 +239,7 @@ class _Comparing:
             suite=self.suite,
             against=self.corpus,
             standings=standings(runs, vocabs),
+            paid={MEAN + name: meaning for name, meaning in self.paid.items()},
             remarks=tuple(remarks),
         )
 

@@ -67,6 +67,7 @@ class Comparison:
         equal: What every run might use as much of as any other: a key of `UNITS`.
         budget: How much that was; of time, in minutes.
         against: The corpus that the samples are measured against.
+        paid: Of each measure that is the mean of a score what it says, and 1 where more is better, -1 where less is.
         remarks: What must be known to read it.
     """
 
@@ -78,6 +79,7 @@ class Comparison:
     suite: str
     against: str
     standings: tuple[Standing, ...]
+    paid: dict[str, tuple[str, int]]
     remarks: tuple[str, ...]
 
     @property

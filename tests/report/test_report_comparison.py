@@ -18,11 +18,17 @@ def ran(label: str, seed: int, **values: float) -> Ran:
 
 def compared(path: Path, n_seeds: int = 5, second: str = "b") -> Comparison:
     runs = {
-        "a": [ran("a", s, valid=0.5 + s / 100, length=2.0 + s, odd=math.nan) for s in range(n_seeds)],
-        second: [ran("b", s, valid=0.7 + s / 90, length=3.0 + 1.1 * s, odd=math.nan) for s in range(n_seeds)],
+        "a": [
+            ran("a", s, valid=0.5 + s / 100, length=2.0 + s, **{"mean logp": 1.0 - s}, odd=math.nan)
+            for s in range(n_seeds)
+        ],
+        second: [
+            ran("b", s, valid=0.7 + s / 90, length=3.0 + 1.1 * s, **{"mean logp": 3.0 - s}, odd=math.nan)
+            for s in range(n_seeds)
+        ],
     }
-    found = standings(runs)
-    return Comparison(path, "steps", 100.0, n_seeds, 2000, "text", "coco", found, ("a < remark",))
+    found, paid = standings(runs), {"mean logp": ("what logp says", 1)}
+    return Comparison(path, "steps", 100.0, n_seeds, 2000, "text", "coco", found, paid, ("a < remark",))
 
 
 def test_the_page_shows_measures_differences_costs_and_runs(tmp_path):
@@ -32,7 +38,7 @@ def test_the_page_shows_measures_differences_costs_and_runs(tmp_path):
         assert expected in page, expected
     assert "nan" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL).lower().replace("nanose", "")
     assert "objective calls" not in page
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
     assert write_comparison(compared(tmp_path)).read_text("utf-8") == page
 
 
@@ -40,6 +46,8 @@ def test_better_and_worse_follow_the_direction_of_the_measure(tmp_path):
     page = render(compared(tmp_path))
     assert re.search(r'class="better"><b>\+0\.2022', page)
     assert re.search(r'class="worse"><b>\+1\.2000', page)
+    assert re.search(r'class="better"><b>\+2\.0000', page)
+    assert "what logp says; more is better" in page
 
 
 @pytest.mark.parametrize("n_seeds", [1, 3])

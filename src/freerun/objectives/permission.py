@@ -53,10 +53,11 @@ def refuse_code(settings: ObjectiveSettings, allowed: bool, known: Mapping[str, 
 def _files(settings: ObjectiveSettings) -> dict[str, tuple[str, ...]]:
     """Score -> the files that it executes, for those that do."""
     names = [split_weight(spec)[0] for spec in settings.scores]
-    return {name: tuple(dict.fromkeys(_executed(name))) for name in names if _is_code(name)}
+    return {name: tuple(dict.fromkeys(_executed(name))) for name in names if is_code(name)}
 
 
-def _is_code(name: str) -> bool:
+def is_code(name: str) -> bool:
+    """Whether the score would execute a file of the user's."""
     return names_function(name) or name.startswith(EXTERNAL)
 
 

@@ -75,9 +75,9 @@ def write_comparison(compared: Comparison) -> Path:
 def render(compared: Comparison) -> str:
     labels = [standing.label for standing in compared.standings]
     first, *others = compared.standings
-    names, n_seeds = compared.names, compared.n_seeds
-    measures = [_row(name, [each.measures.get(name) for each in compared.standings], n_seeds) for name in names]
-    differences = [_row(name, [each.differences.get(name) for each in others], n_seeds, signed=True) for name in names]
+    names = compared.names
+    measures = [_row(compared, name, [each.measures.get(name) for each in compared.standings]) for name in names]
+    differences = [_row(compared, name, [each.differences.get(name) for each in others], signed=True) for name in names]
     return (
         environment("freerun.report")
         .get_template("comparison.html.j2")
@@ -98,9 +98,14 @@ def render(compared: Comparison) -> str:
     )
 
 
-def _row(name: str, estimates: Sequence[Estimate | None], n_seeds: int, signed: bool = False) -> Row:
-    meaning, direction = MEANING.get(name) or meaning_of(name)
-    return Row(name, meaning, direction, tuple(_cell(each, n_seeds, direction, signed) for each in estimates))
+def _row(compared: Comparison, name: str, estimates: Sequence[Estimate | None], signed: bool = False) -> Row:
+    meaning, direction = _meaning(compared, name)
+    cells = tuple(_cell(each, compared.n_seeds, direction, signed) for each in estimates)
+    return Row(name, meaning, direction, cells)
+
+
+def _meaning(compared: Comparison, name: str) -> tuple[str, int]:
+    return MEANING.get(name) or compared.paid.get(name) or meaning_of(name)
 
 
 def _cell(estimate: Estimate | None, n_seeds: int, direction: int = 0, signed: bool = False) -> Cell:
@@ -163,7 +168,7 @@ def _panel(compared: Comparison, name: str, keys: tuple[Key, ...]) -> Panel:
         axes.spines["left"].set_visible(False)
         axes.margins(x=0.08)
 
-    meaning, direction = MEANING.get(name) or meaning_of(name)
+    meaning, direction = _meaning(compared, name)
     way = {1: "more is better", -1: "less is better", 0: ""}[direction]
     caption = "; ".join(part for part in (meaning, way) if part)
     cells = [_cell(each.measures.get(name), compared.n_seeds) for each in standings]

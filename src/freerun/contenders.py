@@ -20,9 +20,10 @@ from freerun.methods import METHODS
 from freerun.methods.base import unrolled
 from freerun.objectives.permission import refuse_code
 from freerun.paying import anchored
-from freerun.prepare import Work, prepare
+from freerun.prepare import prepare
 from freerun.run import Training
 from freerun.run_folder import RunFolder
+from freerun.run_strings import Work
 from freerun.settings import settings_of
 from freerun.trained import read_config
 

@@ -16,7 +16,7 @@ class Limits:
     Args:
         seconds: Longest time of a string, for scores that run in a process of their own.
         batch: Strings at most for one process of an external program.
-        n_workers: Its processes at once.
+        n_workers: Processes at once of each of them.
     """
 
     seconds: float = 60.0

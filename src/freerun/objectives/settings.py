@@ -34,7 +34,7 @@ class ObjectiveSettings:
         combine: `arithmetic` or `geometric` mean by weight, or `turns`: one score at a time.
         seconds: Longest time of a string, for functions and programs of your own.
         batch: Strings at most for one process of an external program.
-        n_workers: Its processes at once.
+        n_workers: Processes at once of each function or program of your own.
         shapes: What values are worth, by the name of the score: `shape` and its numbers.
     """
 

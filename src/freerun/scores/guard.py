@@ -1,5 +1,6 @@
 """A score that nobody vouches for, kept from doing harm: what fails is NaN, counted, and shown once of each kind."""
 
+import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
@@ -14,6 +15,7 @@ from freerun.scores.attempt import Failure, attempt
 from freerun.scores.base import Score
 from freerun.scores.command import Command
 from freerun.scores.program import Program, Stopped
+from freerun.scores.programs import Programs
 
 NO_VALUE: Failure = ("no value", "NaN")
 INFINITE: Failure = ("infinite", "not a finite number")
@@ -40,18 +42,17 @@ class Outcome:
 class Guarded:
     """A score behind a guard. In a `with` block, so that its processes end.
 
-    A score with a `program` runs in a process of its own, string by string, or all strings together where its scope is
-    `batch`; an external one (`command:PROGRAM ARG...`) as `Command` says; any other runs here, where nothing can stop
-    it.
+    A score with a `program` runs in processes of its own, string by string, or in one, all strings together, where its
+    scope is `batch`; an external one (`command:PROGRAM ARG...`) as `Command` says; any other runs here, where nothing
+    can stop it.
 
     Args:
         score: What is guarded.
         seconds: The longest time of a string (of a list, for a batch) in the other process. When it is over, or the
             process dies, a new process goes on with the next string.
-        folder: Where an external program's answers are kept until they are `written`; None: a temporary one. It and
-            the next two matter to external programs only.
-        batch: Strings at most for one process.
-        n_workers: Processes at once.
+        n_workers: Processes at once, for strings that need not be seen together.
+        folder: Where an external program's answers are kept until they are `written`; None: a temporary one.
+        batch: Strings at most for one process of an external program.
     """
 
     def __init__(
@@ -67,7 +68,8 @@ class Guarded:
             raise ValueError(f"a time limit of {seconds:g} s leaves no time; give more than 0")
         self.score, self.seconds = score, seconds
         self.folder, self.batch, self.n_workers = folder, batch, n_workers
-        self._program: Program | None = None
+        self._programs = Programs(score.program, seconds, n_workers)
+        self._program: Program | None = None  # of scope `batch`
         self._command: Command | None = None
 
     def __enter__(self) -> Self:
@@ -77,6 +79,7 @@ class Guarded:
         self.close()
 
     def close(self) -> None:
+        self._programs.close()
         if self._program is not None:
             self._program.close()
             self._program = None
@@ -108,9 +111,10 @@ class Guarded:
             FreerunError: If the program cannot be loaded, or an external one dies on everything.
         """
         try:
-            for at, value, failure in self._positioned(strings):
-                reason = failure or _flaw(value)
-                yield at, np.nan if reason else value, reason
+            with contextlib.closing(self._positioned(strings)) as found:
+                for at, value, failure in found:
+                    reason = failure or _flaw(value)
+                    yield at, np.nan if reason else value, reason
         except BaseException:
             self.close()  # its answers to this list are still on the way: the next list needs a new process
             raise
@@ -139,12 +143,15 @@ class Guarded:
             self._command = Command(argument, self.folder, self.batch, self.seconds, self.n_workers)
         return self._command
 
-    def _positioned(self, strings: Sequence[str]) -> Iterator[tuple[int, float, Failure | None]]:
+    def _positioned(self, strings: Sequence[str]) -> Generator[tuple[int, float, Failure | None], None, None]:
         if self._is_external:
             yield from self._external().answers(strings)
             return
+        if self.score.program and self.score.scope == "string":
+            yield from self._programs.answers(strings)
+            return
         at = 0
-        for part, failure in self._elsewhere(strings) if self.score.program else self._here(strings):
+        for part, failure in [self._together(strings)] if self.score.program else self._here(strings):
             for value in part:
                 yield at, float(value), failure
                 at += 1
@@ -158,21 +165,17 @@ class Guarded:
         for string in strings:
             yield attempt(self.score, [string])
 
-    def _elsewhere(self, strings: Sequence[str]) -> Iterator[tuple[np.ndarray, Failure | None]]:
-        together = self.score.scope == "batch"
-        size = len(strings) if together else 1
-        at = 0
-        while at < len(strings):
-            self._program = self._program or Program(self.score.program)
-            self._program.ask(strings[at:], together=together)
-            try:
-                while at < len(strings):
-                    yield self._program.answer(self.seconds)
-                    at += size
-            except Stopped as stopped:
-                self.close()
-                yield np.full(size, np.nan), stopped.failure
-                at += size
+    def _together(self, strings: Sequence[str]) -> tuple[np.ndarray, Failure | None]:
+        """By another process that sees all of them."""
+        if not strings:
+            return np.zeros(0), None
+        self._program = self._program or Program(self.score.program)
+        self._program.ask(strings, together=True)
+        try:
+            return self._program.answer(self.seconds)
+        except Stopped as stopped:
+            self.close()
+            return np.full(len(strings), np.nan), stopped.failure
 
 
 def _flaw(value: float) -> Failure | None:

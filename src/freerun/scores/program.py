@@ -75,7 +75,7 @@ class Program:
 
     def close(self) -> None:
         """Ends the process, whatever it is doing."""
-        self._kill()
+        self.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(BrokenPipeError):
                 self._open(pipe).close()
@@ -92,7 +92,7 @@ class Program:
 
         def stop() -> None:
             late.set()
-            self._kill()
+            self.kill()
 
         timer = threading.Timer(seconds, stop)
         timer.start()
@@ -110,7 +110,8 @@ class Program:
             raise Stopped(("died", f"its process ended with {self._process.wait()}"))
         return frame
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """Whoever waits for an answer is told that it stopped, and closes it."""
         if self._process.poll() is None and os.name == "posix":
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

@@ -1,0 +1,83 @@
+"""Several processes of one function: the same values, each string once, and nothing left behind."""
+
+import math
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from freerun.errors import FreerunError
+from freerun.scores.programs import Programs
+
+PROGRAM = """
+import os, time
+
+def score(strings):
+    (string,) = strings
+    if string == "die":
+        os._exit(3)
+    if string == "hang":
+        time.sleep(60)
+    time.sleep(0.01)
+    return [float(len(string))]
+
+def process(strings):
+    time.sleep(0.05)
+    return [os.getpid() for _ in strings]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "objective.py"
+    path.write_text(PROGRAM)
+    return path
+
+
+@pytest.mark.parametrize("n_workers", [1, 3])
+def test_each_string_is_answered_once_and_one_that_kills_costs_no_other(file, n_workers):
+    strings = ["a", "die", "abc", "hang", *("x" * n for n in range(20)), "die"]
+    programs = Programs(f"{file}:score", 0.5, n_workers)
+    found = list(programs.answers(strings))
+    programs.close()
+    assert sorted(at for at, _, _ in found) == list(range(len(strings)))
+    for at, value, failure in found:
+        if strings[at] in ("die", "hang"):
+            assert math.isnan(value)
+            assert failure == {
+                "die": ("died", "its process ended with 3"),
+                "hang": ("too slow", "no answer within 0.5 s"),
+            }.get(strings[at])
+        else:
+            assert (value, failure) == (len(strings[at]), None)
+
+
+def test_strings_are_shared_out_among_processes_that_stay_and_then_end(file):
+    programs = Programs(f"{file}:process", 5.0, 2)
+    first = {value for _, value, _ in programs.answers("abcdefgh")}
+    second = {value for _, value, _ in programs.answers("ijklmnop")}
+    assert len(first) == 2
+    assert second == first
+    programs.close()
+    for process in first:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(process), 0)
+
+
+def test_a_list_that_is_given_up_leaves_no_answer_behind(file):
+    programs = Programs(f"{file}:score", 60.0, 2)
+    answers = programs.answers(["a", "hang", "hang"])
+    assert next(answers)[1] == 1.0
+    began = time.monotonic()
+    answers.close()
+    assert time.monotonic() - began < 30  # it does not wait for those that hang
+    assert sorted(programs.answers(["ab", "abc"])) == [(0, 2.0, None), (1, 3.0, None)]
+    programs.close()
+
+
+def test_a_function_that_cannot_be_loaded_is_told_once(tmp_path):
+    (tmp_path / "odd.py").write_text("import nonexistent_module\n")
+    programs = Programs(f"{tmp_path / 'odd.py'}:score", 5.0, 2)
+    with pytest.raises(FreerunError, match="No module named 'nonexistent_module'"):
+        list(programs.answers("abcdefgh"))

@@ -5,7 +5,8 @@
 
 Every run begins with the weights of `zinc_lstm` (`--prior RUN`, trained where there is none) and ends when so many
 distinct strings were paid for. The result of each is a JSON file under docs/results/objectives, written as the run
-ends: what is there is not run again. Of 2,000 samples: valid ones; of these the mean of the score, the share of
+ends: what is there is not run again. Those of another training of the prior have a folder of their own
+(`--results objectives-2`). Of 2,000 samples: valid ones; of these the mean of the score, the share of
 different ones and MOSES's internal diversity. The way is from the mean of the prior's valid samples to the best
 hundredth of the corpus.
 """
@@ -28,8 +29,7 @@ from freerun.report.calls import Calls, read_calls
 from freerun.report.variety import diversity, scaffolds
 from freerun.scores.parallel import values_of
 
-FOLDER, PRIOR = "objectives", "prior"
-TABLE = RESULTS / "objectives.md"
+PRIOR = "prior"
 N_SAMPLES, SAMPLE_SEED = 2_000, 1
 N_OF_CORPUS = 10_000  # molecules of the corpus whose best hundredth is the end of the way
 N_TIMES, N_BEST, N_RECENT = 10, 100, 2_000  # along the calls: how often, the best, and the mean of the last ones
@@ -58,13 +58,14 @@ DIVERSE = ("diversity:0.3",)
 ALONE = ("method.kl=0.0", "method.adversarial=1.0", "method.n_steps=50")
 PUBLISHED = ("method.kl=0.0", "method.n_prefixes=0", "method.n_rollouts=16", "method.batch_size=16")
 ROWS = {
-    "organ": Row("ORGAN", n_seeds=3),
-    "organ_near": Row("beta .02", overrides=("method.kl=0.02",)),
-    "organ_held": Row("beta .06", overrides=("method.kl=0.06",)),
-    "organ_tight": Row("beta .08", overrides=("method.kl=0.08",), n_seeds=3),
+    "organ": Row("ORGAN, beta .012", n_seeds=3),
+    "organ_15": Row("beta .015", overrides=("method.kl=0.015",), n_seeds=3),
+    "organ_20": Row("beta .02", overrides=("method.kl=0.02",)),
+    "organ_60": Row("beta .06", overrides=("method.kl=0.06",)),
+    "organ_80": Row("beta .08", overrides=("method.kl=0.08",), n_seeds=3),
     "organ_diverse": Row("beta .03, diversity paid beside it", overrides=("method.kl=0.03",), beside=DIVERSE),
     "organ_paper": Row("beta 0: held to nothing", overrides=("method.kl=0.0",)),
-    "organ_0": Row("lambda 0: no critic, beta alone", overrides=("method.adversarial=0.0",)),
+    "organ_0": Row("lambda 0: no critic, beta .015 alone", overrides=("method.adversarial=0.0", "method.kl=0.015")),
     "organ_1": Row("lambda 1: the critic alone", overrides=ALONE),
     "organ_published": Row("beta 0, all prefixes, 16 rollouts", overrides=PUBLISHED),
     "reinvent": Row("REINVENT's loss", "reinvent_qed"),
@@ -127,7 +128,7 @@ def trained(name: str, score: str, seed: int, prior: Run, work: Path) -> Run:
     )
 
 
-def result(name: str, score: str, seed: int, prior: Run, work: Path) -> dict:
+def result(name: str, score: str, seed: int, prior: Run, work: Path, folder: str) -> dict:
     """Trains the run, measures its samples and its calls, and keeps that."""
     run = trained(name, score, seed, prior, work)
     command = f"freerun train {ROWS[name].config} --init ZINC_LSTM --seed {seed}"
@@ -136,26 +137,26 @@ def result(name: str, score: str, seed: int, prior: Run, work: Path) -> dict:
     calls = read_calls(run.path / "scores.csv")
     about = circumstances(run, command, PRIOR)
     found = {"samples": measured(sampled(run), score), "along": along(calls) if calls else []}
-    return keep(FOLDER, f"{score}-{name}", seed, {"row": name, "score": score, "seed": seed, **about, **found})
+    return keep(folder, f"{score}-{name}", seed, {"row": name, "score": score, "seed": seed, **about, **found})
 
 
-def begun(prior: Run, score: str) -> dict:
+def begun(prior: Run, score: str, folder: str) -> dict:
     """Where all runs begin, and where the way ends."""
-    if (found := kept(FOLDER, f"{score}-{PRIOR}", 0)) is None:
+    if (found := kept(folder, f"{score}-{PRIOR}", 0)) is None:
         about = circumstances(prior, "freerun train zinc_lstm", "")
         samples = measured(sampled(prior), score)
         found = {"row": PRIOR, "score": score, **about, "samples": samples, "end": best_hundredth(score)}
-        keep(FOLDER, f"{score}-{PRIOR}", 0, found)
+        keep(folder, f"{score}-{PRIOR}", 0, found)
     return found
 
 
-def table(score: str) -> str:
+def table(score: str, folder: str) -> str:
     """Markdown: mean and standard deviation over the seeds that there are."""
     lines = [
         f"| {score} | seeds | valid | mean | different | diversity | share of the way | calls, at most | minutes |"
     ]
     lines.append("|---|---|---|---|---|---|---|---|---|")
-    start = kept(FOLDER, f"{score}-{PRIOR}", 0)
+    start = kept(folder, f"{score}-{PRIOR}", 0)
     if start is None:
         return ""
     way = start["end"] - start["samples"]["mean"]
@@ -163,7 +164,7 @@ def table(score: str) -> str:
         (PRIOR, "maximum likelihood (`zinc_lstm`)"),
         *((name, row.about) for name, row in ROWS.items()),
     ):
-        runs = [found for seed in range(5) if (found := kept(FOLDER, f"{score}-{name}", seed))]
+        runs = [found for seed in range(5) if (found := kept(folder, f"{score}-{name}", seed))]
         if not runs:
             continue
         cells = [cell([run["samples"][key] for run in runs], 3) for key in ("valid", "mean", "different", "diversity")]
@@ -181,24 +182,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=0, help="at most so many of each row")
     parser.add_argument("--prior", type=Path, default=Path("runs/objectives-table/prior"), help="a run of zinc_lstm")
     parser.add_argument("--work", type=Path, default=Path("runs/objectives-table"), help="where the runs are kept")
+    parser.add_argument("--results", default="objectives", help="a folder of docs/results, one for each prior")
     parser.add_argument("--only-table", action="store_true", help="run nothing")
     options = parser.parse_args()
     if not options.only_table:
         prior = trained_in(options.prior, "zinc_lstm")
-        run_missing(options.rows, options.objective, options.seeds, prior, options.work)
-    text = "\n".join(filter(None, map(table, OBJECTIVES)))
-    write_text(TABLE, text)
+        run_missing(options.rows, options.objective, options.seeds, prior, options.work, options.results)
+    text = "\n".join(filter(None, (table(score, options.results) for score in OBJECTIVES)))
+    write_text(RESULTS / f"{options.results}.md", text)
     print(text)
 
 
-def run_missing(rows: Sequence[str], scores: Sequence[str], n_seeds: int, prior: Run, work: Path) -> None:
+def run_missing(rows: Sequence[str], scores: Sequence[str], n_seeds: int, prior: Run, work: Path, folder: str) -> None:
     for score in scores:
-        begun(prior, score)
+        begun(prior, score, folder)
         for name in rows:
             for seed in range(min(ROWS[name].n_seeds, n_seeds or 5)):
-                if kept(FOLDER, f"{score}-{name}", seed) is None:
+                if kept(folder, f"{score}-{name}", seed) is None:
                     print(f"{score}, {name}, seed {seed}", flush=True)
-                    print(result(name, score, seed, prior, work)["samples"], flush=True)
+                    print(result(name, score, seed, prior, work, folder)["samples"], flush=True)
 
 
 if __name__ == "__main__":

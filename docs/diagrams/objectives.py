@@ -15,8 +15,8 @@ from freerun.report.svg import LIGHT
 RESULTS = Path(__file__).parents[1] / "results" / "objectives"
 SCORE = "qed"
 NAMES = {
-    "organ": "ORGAN",
-    "organ_near": "beta .02",
+    "organ_15": "ORGAN, beta .015",
+    "organ_20": "beta .02",
     "organ_diverse": "beta .03, diversity",
     "organ_paper": "beta 0",
     "organ_0": "lambda 0: no critic",

@@ -245,7 +245,7 @@ def test_nothing_is_trained_where_one_contender_cannot_be(corpus, tmp_path):
     assert not steps
 
 
-def test_what_some_are_paid_for_is_measured_of_everybody(corpus, tmp_path):
+def test_what_some_are_paid_for_is_measured_of_everybody(corpus, tmp_path, monkeypatch):
     program = tmp_path / "mine.py"
     program.write_text("def score(strings):\n    return [0.5 for _ in strings]\n")
     paid = ["length:2", "text_diversity", f"{program}:score"]
@@ -259,6 +259,33 @@ def test_what_some_are_paid_for_is_measured_of_everybody(corpus, tmp_path):
         assert run.values["mean length"] == pytest.approx(sum(lengths) / len(lengths))
     assert "mean length" in found.standings[1].differences
     assert any("mine.py:score: code, asked in training alone" in remark for remark in found.remarks)
+    # what another command has measured alike is kept, and only what is missing is added
+    folder = RunFolder(found.path / "quickstart-seed0")
+    measures = json.loads((folder.path / "measures.json").read_text())
+    del measures["paid"]
+    (folder.path / "measures.json").write_text(json.dumps({**measures, "corpus": {"kept": 1.0}}))
+    monkeypatch.setattr(measuring, "suite_named", lambda _: pytest.fail("measured twice"))
+    again = compare(Plan(chosen, n_seeds=2, n=20), tmp_path / "out")
+    assert repr(again) == repr(found)
+    assert json.loads((folder.path / "measures.json").read_text())["corpus"] == {"kept": 1.0}
+
+
+def test_ratings_that_have_changed_are_measured_again(corpus, tmp_path):
+    path = tmp_path / "people.csv"
+
+    def rated(lowest: int) -> None:
+        strings = [f"{a} {b}{c}" for a in "abcd" for b in "xy" for c in ("rst", "uv z")]
+        path.write_text("string,rating\n" + "".join(f"{each},{lowest + n}\n" for n, each in enumerate(strings)))
+
+    configs = ["quickstart", "quickstart@method.name=reinforce"]
+    rated(1)
+    chosen = contenders(configs, SETTINGS, corpus=str(corpus), objectives=[f"ratings:{path}"])
+    first = compare(Plan(chosen, n_seeds=1, n=20), tmp_path / "out")
+    rated(6)
+    second = compare(Plan(chosen, n_seeds=1, n=20), tmp_path / "out")
+    before, after = (found.standings[0].runs[0].values[f"mean ratings:{path}"] for found in (first, second))
+    assert 1 <= before <= 16
+    assert after == pytest.approx(before + 5)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,8 @@
     python -m benchmarks.tables.objectives ROW... --objective qed    these rows alone
 
 Every run begins with the weights of `zinc_lstm` (`--prior RUN`, trained where there is none) and ends when so many
-distinct strings were paid for. The result of each is a JSON file under docs/results/objectives, written as the run
-ends: what is there is not run again. Those of another training of the prior have a folder of their own
-(`--results objectives-2`). Of 2,000 samples: valid ones; of these the mean of the score, the share of
+distinct strings were paid for. The result of each is a JSON file under docs/results/NAME (`--results NAME`), written as
+the run ends: what is there is not run again. Each training of the prior has a folder of its own. Of 2,000 samples: valid ones; of these the mean of the score, the share of
 different ones and MOSES's internal diversity. The way is from the mean of the prior's valid samples to the best
 hundredth of the corpus.
 """
@@ -21,7 +20,7 @@ from benchmarks.tables.results import RESULTS, cell, circumstances, keep, kept, 
 
 from freerun.api import Run
 from freerun.corpora.corpus import open_corpus
-from freerun.files import write_text
+from freerun.files import sha256, write_text
 from freerun.metrics.molecules import Molecules
 from freerun.metrics.moses import internal_diversity
 from freerun.metrics.parallel import molecules
@@ -141,13 +140,23 @@ def result(name: str, score: str, seed: int, prior: Run, work: Path, folder: str
 
 
 def begun(prior: Run, score: str, folder: str) -> dict:
-    """Where all runs begin, and where the way ends."""
+    """Where all runs begin, and where the way ends.
+
+    Raises:
+        SystemExit: If the runs that are there began with other weights.
+    """
     if (found := kept(folder, f"{score}-{PRIOR}", 0)) is None:
-        about = circumstances(prior, "freerun train zinc_lstm", "")
+        about = {**circumstances(prior, "freerun train zinc_lstm", ""), "weights": weights_of(prior)}
         samples = measured(sampled(prior), score)
         found = {"row": PRIOR, "score": score, **about, "samples": samples, "end": best_hundredth(score)}
         keep(folder, f"{score}-{PRIOR}", 0, found)
+    if found.get("weights") != weights_of(prior):
+        raise SystemExit(f"the results in {folder} are of another prior than {prior.path}: name a --results of its own")
     return found
+
+
+def weights_of(prior: Run) -> str:
+    return sha256(prior.folder.best)
 
 
 def table(score: str, folder: str) -> str:
@@ -180,14 +189,14 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", default=list(ROWS), metavar="ROW", help=f"of {', '.join(ROWS)}")
     parser.add_argument("--objective", nargs="*", default=list(OBJECTIVES), help=f"of {', '.join(OBJECTIVES)}")
     parser.add_argument("--seeds", type=int, default=0, help="at most so many of each row")
-    parser.add_argument("--prior", type=Path, default=Path("runs/objectives-table/prior"), help="a run of zinc_lstm")
-    parser.add_argument("--work", type=Path, default=Path("runs/objectives-table"), help="where the runs are kept")
-    parser.add_argument("--results", default="objectives", help="a folder of docs/results, one for each prior")
+    parser.add_argument("--prior", type=Path, help="a run of zinc_lstm; else one in runs/RESULTS-table")
+    parser.add_argument("--results", default="mine", help="a folder of docs/results, one for each prior")
     parser.add_argument("--only-table", action="store_true", help="run nothing")
     options = parser.parse_args()
     if not options.only_table:
-        prior = trained_in(options.prior, "zinc_lstm")
-        run_missing(options.rows, options.objective, options.seeds, prior, options.work, options.results)
+        work = Path("runs") / f"{options.results}-table"
+        prior = trained_in(options.prior or work / PRIOR, "zinc_lstm")
+        run_missing(options.rows, options.objective, options.seeds, prior, work, options.results)
     text = "\n".join(filter(None, (table(score, options.results) for score in OBJECTIVES)))
     write_text(RESULTS / f"{options.results}.md", text)
     print(text)

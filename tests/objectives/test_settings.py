@@ -147,3 +147,28 @@ def test_a_function_that_answers_beyond_1_needs_a_shape(program):
     shaped = dataclasses.replace(settings, shapes={program: {"shape": "clip", "worst": 0, "best": 2}})
     with shaped.build(None, plain) as objective:
         assert objective(["x" * 11]) == pytest.approx([0.55])
+
+
+def test_several_processes_pay_the_same_and_write_all_of_it(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import os, time\n"
+        "def score(strings):\n"
+        "    time.sleep(0.01 * (len(strings[0]) % 3))\n"
+        "    if strings[0] == 'CCCl':\n"
+        "        os._exit(1)\n"
+        "    return [len(strings[0]) / 50]\n"
+        "def other(strings):\n"
+        "    time.sleep(0.01 * (len(strings[0]) % 2))\n"
+        "    return [1 / len(strings[0])]\n"
+    )
+    scores = tuple(f"{tmp_path / 'mine.py'}:{name}" for name in ("score", "other"))
+    told = []
+    for n_workers in (1, 3):
+        path = tmp_path / f"scores-{n_workers}.csv"
+        with ObjectiveSettings(scores, n_workers=n_workers).build(path, chemical) as objective:
+            totals = objective(MOLECULES)
+            written = sorted(line.split(",")[2:5] for line in path.read_text().splitlines()[1:])
+            told.append((totals.tolist(), objective.failures, objective.examples, objective.n_paid, written))
+    assert told[0] == told[1]
+    assert told[0][1] == {"died": 1}
+    assert len(told[0][4]) == len(MOLECULES)

@@ -2,6 +2,8 @@
 
 import math
 import os
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -65,8 +67,9 @@ def test_strings_are_shared_out_among_processes_that_stay_and_then_end(file):
             os.kill(int(process), 0)
 
 
-def test_a_list_that_is_given_up_leaves_no_answer_behind(file):
-    programs = Programs(f"{file}:score", 60.0, 2)
+@pytest.mark.parametrize("n_workers", [1, 2, 3])
+def test_a_list_that_is_given_up_leaves_no_answer_behind(file, n_workers):
+    programs = Programs(f"{file}:score", 60.0, n_workers)
     answers = programs.answers(["a", "hang", "hang"])
     assert next(answers)[1] == 1.0
     began = time.monotonic()
@@ -76,8 +79,25 @@ def test_a_list_that_is_given_up_leaves_no_answer_behind(file):
     programs.close()
 
 
+def test_it_does_not_wait_for_what_is_still_being_loaded(tmp_path):
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\ndef score(strings): return [1.0]\n")
+    programs = Programs(f"{tmp_path / 'slow.py'}:score", 60.0, 2)
+    answers = programs.answers(["a", "b"])
+    stop = threading.Timer(1.0, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+    stop.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        next(answers)
+    assert time.monotonic() - began < 30
+
+
 def test_a_function_that_cannot_be_loaded_is_told_once(tmp_path):
     (tmp_path / "odd.py").write_text("import nonexistent_module\n")
     programs = Programs(f"{tmp_path / 'odd.py'}:score", 5.0, 2)
     with pytest.raises(FreerunError, match="No module named 'nonexistent_module'"):
         list(programs.answers("abcdefgh"))
+
+
+def test_there_must_be_a_process():
+    with pytest.raises(ValueError, match="n_workers = 0 must be at least 1"):
+        Programs("qed", 1.0, 0)

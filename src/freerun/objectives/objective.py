@@ -34,7 +34,7 @@ class Objective:
 
     Args:
         terms: What is scored, and what the values are worth.
-        path: `scores.csv`: a line for each distinct string, in the order of asking; None: nothing is kept.
+        path: `scores.csv`: a line for each distinct string, call after call; None: nothing is kept.
         read: Canonical form and validity of a string.
         total: How the terms become one number.
 

@@ -107,7 +107,7 @@ class ObjectiveSettings:
                     f'[objective.shapes."{term.spec}"] with shape = "clip", worst = .., best = ..'
                 )
             if term.score.program == term.spec and not term.spec.startswith("command:"):
-                Program(term.score.program).close()
+                Program(term.score.program).load().close()
         return Objective(terms, path, read, TOTALS[self.combine], Limits(self.seconds, self.batch, self.n_workers))
 
     def _shape(self, term: Term) -> AbstractShape | None:

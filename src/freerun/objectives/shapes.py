@@ -13,6 +13,7 @@ from freerun.errors import UsageError
 from freerun.scores.base import nearest
 
 Better = Literal["higher", "lower"]
+_DIRECTIONS = {"higher": 1, "lower": -1}
 
 
 class AbstractShape(abc.ABC):
@@ -22,6 +23,11 @@ class AbstractShape(abc.ABC):
     def __call__(self, values: Float64[np.ndarray, " strings"]) -> Float64[np.ndarray, " strings"]:
         """From 0 to 1 each; NaN stays NaN."""
 
+    @property
+    @abc.abstractmethod
+    def direction(self) -> int:
+        """1 where more is better, -1 where less is, 0 where it depends on the value."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Identity(AbstractShape):
@@ -29,6 +35,10 @@ class Identity(AbstractShape):
 
     def __call__(self, values: Float64[np.ndarray, " strings"]) -> Float64[np.ndarray, " strings"]:
         return values
+
+    @property
+    def direction(self) -> int:
+        return 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +62,10 @@ class Clip(AbstractShape):
     def __call__(self, values: Float64[np.ndarray, " strings"]) -> Float64[np.ndarray, " strings"]:
         return np.clip((values - self.worst) / (self.best - self.worst), 0.0, 1.0)
 
+    @property
+    def direction(self) -> int:
+        return 1 if self.best > self.worst else -1
+
 
 @dataclasses.dataclass(frozen=True)
 class Step(AbstractShape):
@@ -63,6 +77,10 @@ class Step(AbstractShape):
     def __call__(self, values: Float64[np.ndarray, " strings"]) -> Float64[np.ndarray, " strings"]:
         reached = values >= self.at if self.better == "higher" else values <= self.at
         return np.where(np.isnan(values), np.nan, reached)
+
+    @property
+    def direction(self) -> int:
+        return _DIRECTIONS[self.better]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +97,10 @@ class Sigmoid(AbstractShape):
     def __call__(self, values: Float64[np.ndarray, " strings"]) -> Float64[np.ndarray, " strings"]:
         sign = 1.0 if self.better == "higher" else -1.0
         return 0.5 * (1.0 + np.tanh(sign * (values - self.middle) / (2.0 * self.width)))  # exp overflows, tanh does not
+
+    @property
+    def direction(self) -> int:
+        return _DIRECTIONS[self.better]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +126,10 @@ class Window(AbstractShape):
         if not self.margin:
             return np.where(np.isnan(values), np.nan, outside == 0)
         return np.maximum(1.0 - outside / self.margin, 0.0)
+
+    @property
+    def direction(self) -> int:
+        return 0
 
 
 SHAPES: dict[str, type[AbstractShape]] = {

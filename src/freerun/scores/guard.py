@@ -169,7 +169,7 @@ class Guarded:
         """By another process that sees all of them."""
         if not strings:
             return np.zeros(0), None
-        self._program = self._program or Program(self.score.program)
+        self._program = self._program or Program(self.score.program).load()
         self._program.ask(strings, together=True)
         try:
             return self._program.answer(self.seconds)

@@ -86,6 +86,8 @@ def crew(spec: str, n_workers: int) -> Iterator[Callable[[list[Sequence[str]]], 
 
     pool = ThreadPoolExecutor(n_workers)
     try:
+        for program in programs:
+            program.load()
         yield lambda pieces: pool.map(compute, pieces)
     finally:
         for program in programs:

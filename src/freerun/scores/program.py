@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, Self
 
 import numpy as np
 from jaxtyping import Float64
@@ -32,13 +32,10 @@ class Stopped(Exception):
 
 
 class Program:
-    """A running `FILE.py:FUNCTION`, or a running score, by its spec.
-
-    Raises:
-        FreerunError: If the file cannot be loaded, or does not define the function.
-    """
+    """A running `FILE.py:FUNCTION`, or a running score, by its spec. It must `load` before it is asked."""
 
     def __init__(self, name: str):
+        self.name = name
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "freerun.scores.worker"],
@@ -48,6 +45,13 @@ class Program:
             start_new_session=True,  # a group of its own: programs that it starts are killed with it
         )
         self._send({"program": name})
+
+    def load(self) -> Self:
+        """Waits until it can be asked.
+
+        Raises:
+            FreerunError: If the file cannot be loaded, or does not define the function.
+        """
         try:
             error = self._receive(SECONDS_TO_LOAD)[0].get("error", "")
         except Stopped as stopped:
@@ -57,7 +61,8 @@ class Program:
             raise
         if error:
             self.close()
-            raise FreerunError(f"cannot load {name}: {error}; give FILE.py:FUNCTION, or the name of a score")
+            raise FreerunError(f"cannot load {self.name}: {error}; give FILE.py:FUNCTION, or the name of a score")
+        return self
 
     def ask(self, strings: Sequence[str], *, together: bool) -> None:
         """`answer` is due once for each string, or, `together`, once for all."""
@@ -72,6 +77,13 @@ class Program:
         values, blob = self._receive(seconds)
         failure = values["failure"]
         return np.frombuffer(blob, dtype=np.float64), None if failure is None else (failure[0], failure[1])
+
+    def kill(self) -> None:
+        """Ends the process and all that it has started; whoever waits for an answer gets `Stopped`."""
+        if self._process.poll() is None and os.name == "posix":
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
 
     def close(self) -> None:
         """Ends the process, whatever it is doing."""
@@ -109,13 +121,6 @@ class Program:
         if frame is None:
             raise Stopped(("died", f"its process ended with {self._process.wait()}"))
         return frame
-
-    def kill(self) -> None:
-        """Whoever waits for an answer is told that it stopped, and closes it."""
-        if self._process.poll() is None and os.name == "posix":
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
 
     @staticmethod
     def _open(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -1,9 +1,8 @@
-"""Processes that run one function, side by side: the next strings go to the one that is done first."""
+"""Processes that run one function, side by side: the next string goes to the one that is done first."""
 
-import collections
 import queue
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 
@@ -12,6 +11,8 @@ from freerun.scores.program import Program, Stopped
 
 Answer = tuple[int, float, Failure | None]
 """Position of the string, its value, and what went wrong."""
+Found = queue.SimpleQueue[Answer | BaseException | None]
+"""What the threads tell: answers, why one gave up, and None from each at its end."""
 
 
 class Programs:
@@ -24,48 +25,35 @@ class Programs:
     """
 
     def __init__(self, name: str, seconds: float, n_workers: int):
+        if n_workers < 1:
+            raise ValueError(f"n_workers = {n_workers} must be at least 1")
         self.name, self.seconds = name, seconds
         self._running: list[Program | None] = [None] * n_workers
-        self._given_up = threading.Event()
+        self._given_up = False
 
     def close(self) -> None:
         """Ends the processes, whatever they are doing."""
-        for place, program in enumerate(self._running):
-            if program is not None:
-                program.close()
-                self._running[place] = None
+        for place in range(len(self._running)):
+            self._close(place)
 
     def answers(self, strings: Sequence[str]) -> Generator[Answer, None, None]:
-        """Each string once, in the order in which they are answered.
+        """Each string once, as they are answered: nearly in order. Left before its end, it ends the processes.
 
         Raises:
             FreerunError: If the function cannot be loaded.
         """
-        if len(self._running) == 1:
-            yield from self._of_piece(0, 0, strings)
-            return
-        pieces = self._pieces(len(strings))
-        self._given_up.clear()
-        found = queue.SimpleQueue[Answer | BaseException | None]()
-
-        def work(place: int) -> None:
-            try:
-                while not self._given_up.is_set():
-                    first, after = pieces.popleft()
-                    for answer in self._of_piece(place, first, strings[first:after]):
-                        found.put(answer)
-            except IndexError:  # no piece is left
-                pass
-            except BaseException as error:
-                found.put(error)
-            finally:
-                found.put(None)
-
-        threads = [threading.Thread(target=work, args=(place,)) for place in range(len(self._running))]
-        for thread in threads:
-            thread.start()
-        n_at_work = len(threads)
+        todo = queue.SimpleQueue[tuple[int, str]]()
+        for each in enumerate(strings):
+            todo.put(each)
+        found: Found = queue.SimpleQueue()
+        threads: list[threading.Thread] = []
+        self._given_up, n_at_work = False, 0
         try:
+            for place in range(min(len(self._running), len(strings))):
+                thread = threading.Thread(target=self._work, args=(place, todo, found))
+                thread.start()
+                threads.append(thread)
+                n_at_work += 1
             while n_at_work:
                 answer = found.get()
                 if isinstance(answer, BaseException):
@@ -76,36 +64,44 @@ class Programs:
                     yield answer
         finally:
             if n_at_work:
-                self._given_up.set()
+                self._given_up = True
                 for program in filter(None, self._running):
-                    program.kill()  # its thread closes the pipes
+                    program.kill()
             for thread in threads:
                 thread.join()
+            if n_at_work:
+                self.close()
 
-    def _pieces(self, n: int) -> "collections.deque[tuple[int, int]]":
-        """Ever smaller ones, so that all processes end at about the same time."""
-        pieces, first = collections.deque[tuple[int, int]](), 0
-        while first < n:
-            size = max(1, (n - first) // (2 * len(self._running)))
-            pieces.append((first, first + size))
-            first += size
-        return pieces
+    def _work(self, place: int, todo: "queue.SimpleQueue[tuple[int, str]]", found: Found) -> None:
+        """What one thread does: a string after the other, until none is left."""
+        try:
+            while not self._given_up:
+                try:
+                    at, string = todo.get_nowait()
+                except queue.Empty:
+                    return
+                found.put((at, *self._value(place, string)))
+        except BaseException as error:
+            found.put(error)
+        finally:
+            found.put(None)
 
-    def _of_piece(self, place: int, first: int, strings: Sequence[str]) -> Iterator[Answer]:
-        """By the process at this place, one after the other; a new one goes on behind a string that it died of."""
-        at = 0
-        while at < len(strings) and not self._given_up.is_set():
-            program = self._running[place] = self._running[place] or Program(self.name)
-            if self._given_up.is_set():  # while it was being loaded
-                return
-            program.ask(strings[at:], together=False)
-            try:
-                while at < len(strings):
-                    values, failure = program.answer(self.seconds)
-                    yield first + at, float(values[0]), failure
-                    at += 1
-            except Stopped as stopped:
-                program.close()
-                self._running[place] = None
-                yield first + at, np.nan, stopped.failure
-                at += 1
+    def _value(self, place: int, string: str) -> tuple[float, Failure | None]:
+        """By the process at this place; one that it dies of, or that takes too long, costs no other its value."""
+        if (program := self._running[place]) is None:
+            program = self._running[place] = Program(self.name)
+            if self._given_up:  # whoever did so has not seen this one
+                program.kill()
+            program.load()
+        program.ask([string], together=False)
+        try:
+            values, failure = program.answer(self.seconds)
+        except Stopped as stopped:
+            self._close(place)
+            return np.nan, stopped.failure
+        return float(values[0]), failure
+
+    def _close(self, place: int) -> None:
+        program, self._running[place] = self._running[place], None
+        if program is not None:
+            program.close()

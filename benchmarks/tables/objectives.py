@@ -5,9 +5,10 @@
 
 Every run begins with the weights of `zinc_lstm` (`--prior RUN`, trained where there is none) and ends when so many
 distinct strings were paid for. The result of each is a JSON file under docs/results/NAME (`--results NAME`), written as
-the run ends: what is there is not run again. Each training of the prior has a folder of its own. Of 2,000 samples: valid ones; of these the mean of the score, the share of
-different ones and MOSES's internal diversity. The way is from the mean of the prior's valid samples to the best
-hundredth of the corpus.
+the run ends: what is there is not run again. Each training of the prior has a folder of its own.
+
+Of 2,000 samples: valid ones; of these the mean of the score, the share of different ones and MOSES's internal
+diversity. The way is from the mean of the prior's valid samples to the best hundredth of the corpus.
 """
 
 import argparse

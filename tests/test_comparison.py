@@ -251,7 +251,7 @@ def test_what_some_are_paid_for_is_measured_of_everybody(corpus, tmp_path, monke
     paid = ["length:2", "text_diversity", f"{program}:score"]
     configs = ["quickstart", "quickstart@method.name=reinforce"]
     chosen = contenders(configs, SETTINGS, corpus=str(corpus), objectives=paid)
-    found = compare(Plan(chosen, n_seeds=2, n=20), tmp_path / "out")
+    found = compare(Plan(chosen, n_seeds=1, n=20), tmp_path / "out")
     assert found.paid == {"mean length": ("mean over valid samples: number of characters of the string", -1)}
     for run in (run for standing in found.standings for run in standing.runs):
         with (found.path / run.folder / "samples.csv").open(newline="") as file:
@@ -265,7 +265,7 @@ def test_what_some_are_paid_for_is_measured_of_everybody(corpus, tmp_path, monke
     del measures["paid"]
     (folder.path / "measures.json").write_text(json.dumps({**measures, "corpus": {"kept": 1.0}}))
     monkeypatch.setattr(measuring, "suite_named", lambda _: pytest.fail("measured twice"))
-    again = compare(Plan(chosen, n_seeds=2, n=20), tmp_path / "out")
+    again = compare(Plan(chosen, n_seeds=1, n=20), tmp_path / "out")
     assert repr(again) == repr(found)
     assert json.loads((folder.path / "measures.json").read_text())["corpus"] == {"kept": 1.0}
 

@@ -170,7 +170,7 @@ class Guarded:
         if not strings:
             return np.zeros(0), None
         self._program = self._program or Program(self.score.program).load()
-        self._program.ask(strings, together=True)
+        self._program.ask(strings)
         try:
             return self._program.answer(self.seconds)
         except Stopped as stopped:

@@ -74,7 +74,7 @@ def crew(spec: str, n_workers: int) -> Iterator[Callable[[list[Sequence[str]]], 
     def compute(piece: Sequence[str]) -> np.ndarray:
         program = idle.get()
         try:
-            program.ask(piece, together=True)
+            program.ask(piece)
             values, failure = program.answer()
             if failure is not None:
                 raise Stopped(failure)

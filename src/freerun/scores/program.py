@@ -64,12 +64,12 @@ class Program:
             raise FreerunError(f"cannot load {self.name}: {error}; give FILE.py:FUNCTION, or the name of a score")
         return self
 
-    def ask(self, strings: Sequence[str], *, together: bool) -> None:
-        """`answer` is due once for each string, or, `together`, once for all."""
-        self._send({"texts": list(strings), "together": together})
+    def ask(self, strings: Sequence[str]) -> None:
+        """`answer` is due then, once for all of them."""
+        self._send({"texts": list(strings)})
 
     def answer(self, seconds: float | None = None) -> tuple[Float64[np.ndarray, " strings"], Failure | None]:
-        """The next values, as `attempt` gives them.
+        """The values, as `attempt` gives them.
 
         Raises:
             Stopped: If the process died, or has not answered within these seconds: then it is dead now. None: no limit.

@@ -11,6 +11,7 @@ from freerun.scores.program import Program, Stopped
 
 Answer = tuple[int, float, Failure | None]
 """Position of the string, its value, and what went wrong."""
+Todo = queue.SimpleQueue[tuple[int, str]]
 Found = queue.SimpleQueue[Answer | BaseException | None]
 """What the threads tell: answers, why one gave up, and None from each at its end."""
 
@@ -42,7 +43,7 @@ class Programs:
         Raises:
             FreerunError: If the function cannot be loaded.
         """
-        todo = queue.SimpleQueue[tuple[int, str]]()
+        todo: Todo = queue.SimpleQueue()
         for each in enumerate(strings):
             todo.put(each)
         found: Found = queue.SimpleQueue()
@@ -72,7 +73,7 @@ class Programs:
             if n_at_work:
                 self.close()
 
-    def _work(self, place: int, todo: "queue.SimpleQueue[tuple[int, str]]", found: Found) -> None:
+    def _work(self, place: int, todo: Todo, found: Found) -> None:
         """What one thread does: a string after the other, until none is left."""
         try:
             while not self._given_up:
@@ -93,7 +94,7 @@ class Programs:
             if self._given_up:  # whoever did so has not seen this one
                 program.kill()
             program.load()
-        program.ask([string], together=False)
+        program.ask([string])
         try:
             values, failure = program.answer(self.seconds)
         except Stopped as stopped:

@@ -1,8 +1,7 @@
 """The child process of `Program`: loads one function, then answers frames of strings, until the input ends.
 
-Frames are those of `corpora.workers`. To `{"program": ...}` it answers `{}`, or `{"error": ...}`; to
-`{"texts": [...], "together": ...}` one frame with the values of all, or one frame for each string, so that the parent
-sees how far it came. The frame of a failure names kind and reason.
+Frames are those of `corpora.workers`. To `{"program": ...}` it answers `{}`, or `{"error": ...}`; to `{"texts": [...]}`
+one frame with the values of all. The frame of a failure names kind and reason.
 """
 
 import importlib.util
@@ -49,10 +48,8 @@ def main() -> None:
     write_frame(replies, {}, b"")
     try:
         while (frame := read_frame(sys.stdin.buffer)) is not None:
-            texts, together = frame[0]["texts"], frame[0]["together"]
-            for part in [texts] if together else [[text] for text in texts]:
-                values, failure = attempt(function, part)
-                write_frame(replies, {"failure": failure}, values.tobytes())
+            values, failure = attempt(function, frame[0]["texts"])
+            write_frame(replies, {"failure": failure}, values.tobytes())
     except BrokenPipeError:
         os._exit(1)  # the parent is gone: nobody to tell, and closing the pipe would fail once more
 

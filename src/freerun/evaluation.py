@@ -130,6 +130,11 @@ def suite_named(name: str) -> Callable[..., dict[str, float]]:
     return SUITES[name]
 
 
+def ks_of(n: int) -> tuple[int, ...]:
+    """Of how many samples the first are looked at for uniqueness, where there are n: as in MOSES, or all."""
+    return tuple(k for k in (1_000, 10_000) if k <= n) or (n,)
+
+
 def evaluate_strings(
     strings: Iterable[str], suite: str, against: str, *, column: str | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
@@ -145,8 +150,7 @@ def evaluate_strings(
     strings = list(strings)
     if not strings:
         raise UsageError("there is no string to evaluate: the input is empty")
-    ks = tuple(k for k in (1_000, 10_000) if k <= len(strings)) or (len(strings),)
-    ours = measure(strings, Against.named(against, column), ks, progress)
+    ours = measure(strings, Against.named(against, column), ks_of(len(strings)), progress)
     return {"suite": suite, "n": len(strings), "against": against, "ours": ours, "created": now()}
 
 

@@ -19,7 +19,7 @@ from freerun.corpora.padding import padded
 from freerun.corpora.sources import SOURCES
 from freerun.corpora.store import EncodedSplit
 from freerun.errors import UnknownToken
-from freerun.evaluation import Against, Progress, fitting_suite, now, suite_named
+from freerun.evaluation import Against, Progress, fitting_suite, ks_of, now, suite_named
 from freerun.files import cache_folder, write_json
 from freerun.held_out import read_held_out, readable
 from freerun.methods.base import AbstractLatentMethod
@@ -140,7 +140,7 @@ class Examination:
     def _measures(self, strings: Sequence[str]) -> dict[str, Any]:
         suite = self.suite or self._fitting_suite()
         measure = suite_named(suite)
-        ks = tuple(k for k in (1_000, 10_000) if k <= self.n) or (self.n,)
+        ks = ks_of(self.n)
         theirs = self._corpus_sample()
         self.notify(f"measuring them by the suite {suite} against {self.yardstick.name}")
         ours: Any = molecules(strings, progress=self.progress) if suite == "moses" else strings

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from freerun.evaluation import Progress, now, suite_named
+from freerun.evaluation import Progress, ks_of, now, suite_named
 from freerun.examination import Examination
 from freerun.files import sha256, write_json
 from freerun.objectives.permission import is_code
@@ -78,8 +78,7 @@ class Measuring:
             strings = [sample.raw for sample in samples]
             if not is_measured:
                 write_samples([samples], str(folder.path / "samples.csv"))
-                ks = tuple(k for k in (1_000, 10_000) if k <= self.n) or (self.n,)
-                ours = suite_named(self.suite)(strings, examination.yardstick, ks, self.work)
+                ours = suite_named(self.suite)(strings, examination.yardstick, ks_of(self.n), self.work)
                 known = {**how, "ours": ours, "created": now()}
             known |= {"paid": self.means(strings, examination.trained.representation), "paid_files": files}
             write_json(path, known)

@@ -17,7 +17,7 @@ from freerun.evaluation import Progress as MeasureProgress
 from freerun.evaluation import evaluate_strings
 from freerun.explanation.explanation import Explanation, explain_run, explain_string
 from freerun.explanation.page import write_page
-from freerun.handle import Run
+from freerun.handle import Notify, Run, silent
 from freerun.methods import METHODS
 from freerun.objectives.permission import refuse_code
 from freerun.paying import anchored
@@ -29,12 +29,7 @@ from freerun.run_folder import RunFolder
 from freerun.standings import Comparison
 from freerun.trained import Trained, read_config
 
-Notify = Callable[[str], None]
 Watch = Callable[[Progress], None]
-
-
-def _silent(_: object) -> None:
-    return None
 
 
 def train(
@@ -51,8 +46,8 @@ def train(
     strict: bool = False,
     device: str | None = None,
     seed: int | None = None,
-    notify: Notify = _silent,
-    watch: Watch = _silent,
+    notify: Notify = silent,
+    watch: Watch = silent,
     work: MeasureProgress | None = None,
 ) -> Run:
     """Trains a run from the start.
@@ -111,8 +106,8 @@ def resume(
     run: str | Path = "last",
     *,
     allow_code: bool = False,
-    notify: Notify = _silent,
-    watch: Watch = _silent,
+    notify: Notify = silent,
+    watch: Watch = silent,
     work: MeasureProgress | None = None,
 ) -> Run:
     """Goes on with a run from its last checkpoint, to the same result as if it had never stopped.
@@ -162,8 +157,8 @@ def compare(
     suite: str = "",
     out: str | Path | None = None,
     device: str | None = None,
-    notify: Notify = _silent,
-    watch: Watch = _silent,
+    notify: Notify = silent,
+    watch: Watch = silent,
     work: MeasureProgress | None = None,
 ) -> Comparison:
     """Trains several configurations with equal means, a run a seed, and measures them; `comparison.html` shows it.

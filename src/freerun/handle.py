@@ -24,7 +24,7 @@ from freerun.trained import Trained
 Notify = Callable[[str], None]
 
 
-def _silent(_: object) -> None:
+def silent(_: object) -> None:
     return None
 
 
@@ -58,7 +58,7 @@ class Run:
         valid_only: bool = False,
         given: Given = MappingProxyType({}),
         device: str = "auto",
-        notify: Notify = _silent,
+        notify: Notify = silent,
     ) -> list[Sample]:
         """n samples; the first 1,000 of 10,000 are the 1,000 of the same seed.
 
@@ -124,7 +124,7 @@ class Run:
         against: str = "",
         seed: int = 0,
         device: str = "auto",
-        notify: Notify = _silent,
+        notify: Notify = silent,
         progress: Progress | None = None,
     ) -> dict[str, float]:
         """Draws n samples, measures them, and writes what the report shows into the folder."""
@@ -143,7 +143,7 @@ class Run:
         n_start: int = 1000,
         max_length: int = 0,
         device: str = "auto",
-        notify: Notify = _silent,
+        notify: Notify = silent,
     ) -> Outcome:
         """Looks for the strings of the best scores (`NAME` or `NAME:WEIGHT`); what was asked before costs nothing."""
         plan = Plan(scores, by, budget, protocol, seed, n_seeds, tuple(start), n_start, max_length)

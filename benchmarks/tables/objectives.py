@@ -115,11 +115,16 @@ def along(calls: Calls) -> list[dict[str, float]]:
     return points
 
 
-def trained(name: str, score: str, seed: int, prior: Run, work: Path) -> Run:
+def work_of(folder: str) -> Path:
+    """Where the runs are kept whose results stand in a folder."""
+    return Path("runs") / f"{folder}-table"
+
+
+def trained(name: str, score: str, seed: int, prior: Run, folder: str) -> Run:
     """The run of a row; an interrupted one goes on."""
     row = ROWS[name]
     return trained_in(
-        work / f"{score}-{name}-{seed}",
+        work_of(folder) / f"{score}-{name}-{seed}",
         row.config,
         overrides=row.overrides,
         objectives=(score, *row.beside),
@@ -128,9 +133,9 @@ def trained(name: str, score: str, seed: int, prior: Run, work: Path) -> Run:
     )
 
 
-def result(name: str, score: str, seed: int, prior: Run, work: Path, folder: str) -> dict:
+def result(name: str, score: str, seed: int, prior: Run, folder: str) -> dict:
     """Trains the run, measures its samples and its calls, and keeps that."""
-    run = trained(name, score, seed, prior, work)
+    run = trained(name, score, seed, prior, folder)
     command = f"freerun train {ROWS[name].config} --init ZINC_LSTM --seed {seed}"
     command += "".join(f" --objective {spec}" for spec in (score, *ROWS[name].beside))
     command += "".join(f" --set {override}" for override in ROWS[name].overrides)
@@ -195,22 +200,21 @@ def main() -> None:
     parser.add_argument("--only-table", action="store_true", help="run nothing")
     options = parser.parse_args()
     if not options.only_table:
-        work = Path("runs") / f"{options.results}-table"
-        prior = trained_in(options.prior or work / PRIOR, "zinc_lstm")
-        run_missing(options.rows, options.objective, options.seeds, prior, work, options.results)
+        prior = trained_in(options.prior or work_of(options.results) / PRIOR, "zinc_lstm")
+        run_missing(options.rows, options.objective, options.seeds, prior, options.results)
     text = "\n".join(filter(None, (table(score, options.results) for score in OBJECTIVES)))
     write_text(RESULTS / f"{options.results}.md", text)
     print(text)
 
 
-def run_missing(rows: Sequence[str], scores: Sequence[str], n_seeds: int, prior: Run, work: Path, folder: str) -> None:
+def run_missing(rows: Sequence[str], scores: Sequence[str], n_seeds: int, prior: Run, folder: str) -> None:
     for score in scores:
         begun(prior, score, folder)
         for name in rows:
             for seed in range(min(ROWS[name].n_seeds, n_seeds or 5)):
                 if kept(folder, f"{score}-{name}", seed) is None:
                     print(f"{score}, {name}, seed {seed}", flush=True)
-                    print(result(name, score, seed, prior, work, folder)["samples"], flush=True)
+                    print(result(name, score, seed, prior, folder)["samples"], flush=True)
 
 
 if __name__ == "__main__":
